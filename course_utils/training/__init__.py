@@ -1,0 +1,1 @@
+"""How the pocket model was made, and the measure of how good it is."""

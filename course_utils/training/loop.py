@@ -1,0 +1,187 @@
+"""The one training loop: resumable, the same on one process or many, on CPU or GPU.
+
+Every step throws its own dice: what is random in step n (which examples, which noise) comes
+from a generator seeded with (seed, n) alone. So a run that was killed and resumed sees exactly
+what a run that was never killed sees, and p processes share the batch that one would take.
+"""
+
+import math
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import torch
+import yaml
+from accelerate import Accelerator
+from accelerate.utils import ProjectConfiguration
+from diffusers.training_utils import EMAModel
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+CHECKPOINT = "checkpoint.pt"
+CONFIGS = Path(__file__).parent / "configs"
+
+
+@dataclass(frozen=True)
+class Config:
+    """What a training run needs to know; one small file in `configs` for each run.
+
+    Attributes:
+        examples: how many pictures of the world to train on.
+        steps: optimizer steps in all.
+        batch: examples in a step, over all processes together.
+        learning_rate: highest rate; reached after `warmup` steps, then a cosine to zero.
+        ema_decay: of the running average of the weights, which is what is exported.
+        precision: "no" (float32), "bf16" or "fp16" (CUDA).
+        save_every: steps between checkpoints.
+        threads: CPU threads; part of what makes a run repeatable.
+        model: sizes of the network, passed to its class.
+        options: what this run alone needs.
+    """
+
+    examples: int
+    steps: int
+    batch: int
+    learning_rate: float
+    model: dict
+    options: dict
+    warmup: int = 100
+    weight_decay: float = 0.01
+    ema_decay: float = 0.999
+    precision: str = "no"
+    save_every: int = 250
+    threads: int = 2
+    seed: int = 0
+
+
+def read_config(name: str | Path) -> Config:
+    """Read a run's configuration.
+
+    Args:
+        name: a file name in `configs` without its ending, or the path of a YAML file.
+    Raises:
+        ValueError: no such file, or an entry that Config does not know.
+    """
+    path = Path(name) if str(name).endswith(".yaml") else CONFIGS / f"{name}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in CONFIGS.glob("*.yaml")))
+        raise ValueError(f"no configuration {str(name)!r}. Try one of: {known}, or a .yaml file.")
+    values = yaml.safe_load(path.read_text())
+    unknown = set(values) - {field.name for field in fields(Config)}
+    if unknown:
+        raise ValueError(f"{path.name}: unknown entries {', '.join(sorted(unknown))}.")
+    return Config(**values)
+
+
+def dice(seed: int, step: int) -> torch.Generator:
+    """The generator of one training step; a CPU generator on every device."""
+    return torch.Generator().manual_seed(seed * 1_000_003 + step)
+
+
+def learning_rate(step: int, config: Config) -> float:
+    """Linear warm-up, then a cosine to zero."""
+    if step < config.warmup:
+        return config.learning_rate * (step + 1) / config.warmup
+    part = (step - config.warmup) / max(config.steps - config.warmup, 1)
+    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * part))
+
+
+def fit(
+    model: nn.Module,
+    loss: Callable[[nn.Module, Tensor, torch.Generator, slice], dict[str, Tensor]],
+    config: Config,
+    folder: Path,
+    stop_after: int | None = None,
+) -> nn.Module:
+    """Train a model until its last step, from the last checkpoint if there is one.
+
+    Args:
+        model: what to train; moved to the device at hand.
+        loss: function of (model, indices, generator, share): indices are this step's examples,
+            (batch,); `share` is the part of them that belongs to this process. It must draw
+            noise for the whole batch and then take its share. Returns named losses; "loss" is
+            minimised, the others are written down.
+        config: see Config.
+        folder: where checkpoints and TensorBoard metrics go.
+        stop_after: leave after this many steps, as if killed (for tests).
+    Returns:
+        the model with the averaged weights.
+    """
+    torch.set_num_threads(config.threads)
+    accelerator = Accelerator(
+        mixed_precision=config.precision,
+        log_with="tensorboard",
+        project_config=ProjectConfiguration(project_dir=str(folder), logging_dir=str(folder)),
+    )
+    accelerator.init_trackers("metrics")
+    optimizer = torch.optim.AdamW(
+        model.parameters(), config.learning_rate, (0.9, 0.99), weight_decay=config.weight_decay
+    )
+    model.to(accelerator.device)
+    average = EMAModel(model.parameters(), decay=config.ema_decay)
+    first = _resume(folder / CHECKPOINT, model, optimizer, average)
+    trained, optimizer = accelerator.prepare(model, optimizer)
+    share = _share(config.batch, accelerator)
+    last = config.steps if stop_after is None else min(first + stop_after, config.steps)
+    progress = tqdm(
+        range(first, last), initial=first, total=config.steps, disable=not accelerator.is_main_process,
+        mininterval=10, dynamic_ncols=True,
+    )
+    for step in progress:
+        generator = dice(config.seed, step)
+        indices = torch.randint(config.examples, (config.batch,), generator=generator)
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(step, config)
+        with accelerator.autocast():
+            losses = loss(trained, indices, generator, share)
+        accelerator.backward(losses["loss"])
+        accelerator.clip_grad_norm_(trained.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        average.step(model.parameters())
+        if step % 20 == 0:
+            values = {name: float(value.detach()) for name, value in losses.items()}
+            accelerator.log(values, step=step)
+            progress.set_postfix({name: f"{value:.4f}" for name, value in values.items()})
+        done = step + 1
+        if accelerator.is_main_process and (done % config.save_every == 0 or done == last):
+            _save(folder / CHECKPOINT, done, model, optimizer, average, config)
+    accelerator.end_training()
+    average.copy_to(model.parameters())
+    return model
+
+
+def _share(batch: int, accelerator: Accelerator) -> slice:
+    if batch % accelerator.num_processes:
+        raise ValueError(
+            f"a batch of {batch} cannot be shared by {accelerator.num_processes} processes: "
+            f"choose a multiple of {accelerator.num_processes}."
+        )
+    part = batch // accelerator.num_processes
+    return slice(accelerator.process_index * part, (accelerator.process_index + 1) * part)
+
+
+def _save(path: Path, step: int, model, optimizer, average, config: Config) -> None:
+    """Write a checkpoint beside the old one, then put it in its place: never half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    state = {
+        "step": step,
+        "model": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "average": average.state_dict(),
+        "config": asdict(config),
+    }
+    torch.save(state, path.with_suffix(".new"))
+    os.replace(path.with_suffix(".new"), path)
+
+
+def _resume(path: Path, model, optimizer, average) -> int:
+    if not path.exists():
+        return 0
+    state = torch.load(path, weights_only=True, map_location="cpu")
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    average.load_state_dict(state["average"])
+    average.to(next(model.parameters()).device)
+    return state["step"]
