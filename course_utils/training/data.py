@@ -7,6 +7,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+from accelerate import PartialState
 from tqdm.auto import tqdm
 
 from course_utils.world import sample
@@ -26,8 +27,9 @@ def world_pictures(folder: Path, count: int, first: int = 0, workers: int = 2):
     """
     stem = folder / f"world-{first}-{count}"
     pictures, texts = stem.with_suffix(".npy"), stem.with_suffix(".json")
-    if not texts.exists():
-        _render(pictures, texts, range(first, first + count), workers)
+    with PartialState().local_main_process_first():
+        if not texts.exists():
+            _render(pictures, texts, range(first, first + count), workers)
     told = json.loads(texts.read_text())
     return np.load(pictures, mmap_mode="r"), told["captions"], told["scenes"]
 

@@ -35,12 +35,13 @@ class Sample:
     scene: Scene
 
 
-def sample(seed: int, unseen: bool = False) -> Sample:
+def sample(seed: int, unseen: bool = False, partial: bool = True) -> Sample:
     """Draw the picture that belongs to a seed: same seed, same bytes.
 
     Args:
         seed: 0 or larger; training uses seeds below HELD_OUT only.
         unseen: draw a scene with one of the UNSEEN_PAIRS instead.
+        partial: whether the caption may leave things out, see `caption`.
     Returns:
         picture, caption, depth, masks and scene.
     Raises:
@@ -49,7 +50,7 @@ def sample(seed: int, unseen: bool = False) -> Sample:
     """
     rng = _dice(seed)
     scene = random_scene(rng, unseen)
-    return render(scene, rng)
+    return render(scene, rng, partial)
 
 
 def render(scene: Scene, rng: np.random.Generator | int, partial: bool = True) -> Sample:

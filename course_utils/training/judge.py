@@ -1,0 +1,117 @@
+"""The judge: a small classifier that says what is in a picture of the world.
+
+It is trained on renders, never on the pocket model's pictures, and it judges nothing unless it
+names every attribute of held-out renders right at least 98 times in 100.
+
+    python -m course_utils.training.judge [configuration]
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from transformers import ResNetConfig, ResNetModel
+
+from course_utils.training.data import world_pictures
+from course_utils.training.loop import Config, fit, read_config
+from course_utils.training.text import CLASSES, UNNAMED, Heads, scene_classes
+from course_utils.training.vae import to_model
+from course_utils.world import HELD_OUT
+
+BUILD = Path("build/train")
+WEIGHTS = Path(__file__).parents[1] / "pocket" / "judge" / "model.safetensors"
+FLOOR = 0.98  # accuracy on held-out renders below which it judges nothing
+HELD_OUT_RENDERS = 2000
+
+
+class Judge(nn.Module):
+    """A small residual network with one linear classifier for each attribute."""
+
+    def __init__(self):
+        super().__init__()
+        sizes = {"embedding_size": 32, "hidden_sizes": [32, 64, 128, 192], "depths": [1, 1, 1, 1]}
+        self.network = ResNetModel(ResNetConfig(layer_type="basic", **sizes))
+        self.heads = Heads(sizes["hidden_sizes"][-1])
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        """Pictures (B, 3, 128, 128) in -1..1 → logits (B, classes) for each attribute."""
+        return self.heads(self.network(x).pooler_output.flatten(1))
+
+    @torch.no_grad()
+    def classes(self, pictures: np.ndarray) -> dict[str, Tensor]:
+        """uint8 pictures (N, 128, 128, 3) → class numbers (N,) for each attribute."""
+        parts = [self(to_model(pictures[i : i + 64])) for i in range(0, len(pictures), 64)]
+        return {name: torch.cat([part[name] for part in parts]).argmax(1) for name in CLASSES}
+
+    def names(self, pictures: np.ndarray) -> list[dict[str, str]]:
+        """What is in each picture, in words: attribute → name."""
+        seen = self.classes(pictures)
+        return [
+            {name: known[int(seen[name][i])] for name, known in CLASSES.items()}
+            for i in range(len(pictures))
+        ]
+
+
+def load_judge() -> Judge:
+    """The bundled judge, ready to use."""
+    judge = Judge()
+    judge.load_state_dict({name: value.float() for name, value in load_file(WEIGHTS).items()})
+    return judge.eval()
+
+
+def right(seen: dict[str, Tensor], truth: dict[str, Tensor]) -> dict[str, float]:
+    """Share of right answers for each attribute, over the pictures that have it."""
+    shares = {}
+    for name in CLASSES:
+        named = truth[name] != UNNAMED
+        shares[name] = float((seen[name] == truth[name])[named].float().mean())
+    return shares
+
+
+def held_out_accuracy(judge: Judge, folder: Path = BUILD) -> dict[str, float]:
+    """Accuracy on renders that no training program has seen."""
+    pictures, _, scenes = world_pictures(folder, HELD_OUT_RENDERS, first=HELD_OUT)
+    return right(judge.eval().classes(pictures), scene_classes(scenes))
+
+
+def judge_loss(pictures: np.ndarray, classes: dict[str, Tensor]):
+    """Cross-entropy of every attribute, on pictures with a little noise and blur."""
+
+    def loss(model, indices, generator, share):
+        x = to_model(np.stack([pictures[i] for i in indices.tolist()]))
+        x = x + 0.1 * torch.rand(len(x), 1, 1, 1, generator=generator) * torch.randn(
+            x.shape, generator=generator
+        )
+        blurred = F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
+        x = torch.lerp(x, blurred, torch.rand(len(x), 1, 1, 1, generator=generator))
+        device = next(model.parameters()).device
+        logits = model(x[share].to(device))
+        losses = {
+            name: F.cross_entropy(logits[name].float(), classes[name][indices[share]].to(device))
+            for name in CLASSES
+        }
+        return {"loss": sum(losses.values()), **losses}
+
+    return loss
+
+
+def train_judge(config: Config, folder: Path, stop_after: int | None = None) -> Judge:
+    """Train, or go on training, the judge of a configuration; returns its average."""
+    pictures, _, scenes = world_pictures(folder.parent, config.examples)
+    torch.manual_seed(config.seed)
+    judge = Judge().to(memory_format=torch.channels_last)
+    return fit(judge, judge_loss(pictures, scene_classes(scenes)), config, folder, stop_after)
+
+
+if __name__ == "__main__":
+    import sys
+
+    name = sys.argv[1] if len(sys.argv) > 1 else "judge"
+    trained = train_judge(read_config(name), BUILD / name)
+    WEIGHTS.parent.mkdir(parents=True, exist_ok=True)
+    save_file({k: v.contiguous() for k, v in trained.state_dict().items()}, WEIGHTS)
+    for attribute, share in held_out_accuracy(trained).items():
+        print(f"{attribute:8} {share:.4f}")
