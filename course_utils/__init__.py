@@ -1,1 +1,17 @@
-"""Stable Diffusion, dissected."""
+"""Stable Diffusion, dissected: the parts of a latent diffusion model, one module for each.
+
+    from course_utils import load
+    pipe = load()
+"""
+
+from importlib import import_module
+
+HOMES = {"load": "models", "architecture": "models", "draw": "drawing"}
+__all__ = ["architecture", "draw", "load"]
+
+
+def __getattr__(name: str):
+    """Find a name of the package on first use, so that `import course_utils` costs nothing."""
+    if name not in HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{HOMES[name]}"), name)

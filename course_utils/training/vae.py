@@ -77,8 +77,18 @@ def edges(x: Tensor) -> tuple[Tensor, Tensor]:
     return x[..., 1:, :] - x[..., :-1, :], x[..., :, 1:] - x[..., :, :-1]
 
 
+def chroma(x: Tensor) -> Tensor:
+    """Red against green and blue against yellow, averaged over 4×4 pixels: (B, 2, H/4, W/4)."""
+    red, green, blue = F.avg_pool2d(x, 4).unbind(1)
+    return torch.stack([red - green, blue - (red + green) / 2], dim=1)
+
+
 def vae_loss(pictures: np.ndarray, options: dict):
-    """The loss of the autoencoder for `fit`: L1 + 4·MSE + ½·L1 of the edges + β·KL."""
+    """The loss of the autoencoder for `fit`: L1 + 4·MSE + ½·L1 of the edges + colour + β·KL.
+
+    The colour term is there because things are small: without it a pink dog comes back beige
+    long after every edge is in place.
+    """
 
     def loss(model, indices, generator, share):
         size = options["crop"]
@@ -89,8 +99,9 @@ def vae_loss(pictures: np.ndarray, options: dict):
         y, kl = model(x, eps)
         l1, mse = F.l1_loss(y, x), F.mse_loss(y, x)
         edge = sum(F.l1_loss(a, b) for a, b in zip(edges(y), edges(x), strict=True))
-        total = l1 + 4 * mse + 0.5 * edge + options["kl_weight"] * kl
-        return {"loss": total, "l1": l1, "mse": mse, "kl": kl}
+        hue = F.l1_loss(chroma(y), chroma(x)) + 4 * F.mse_loss(chroma(y), chroma(x))
+        total = l1 + 4 * mse + 0.5 * edge + hue + options["kl_weight"] * kl
+        return {"loss": total, "l1": l1, "mse": mse, "hue": hue, "kl": kl}
 
     return loss
 
@@ -99,7 +110,9 @@ def train_vae(config: Config, folder: Path, stop_after: int | None = None) -> Au
     """Train, or go on training, the autoencoder of a configuration; returns its average."""
     pictures, _, _ = world_pictures(folder.parent, config.examples)
     torch.manual_seed(config.seed)
-    model = RoundTrip(make_vae(config.model)).to(memory_format=torch.channels_last)
+    start = config.options.get("start_from")  # a folder with weights to go on from
+    vae = AutoencoderKL.from_pretrained(start) if start else make_vae(config.model)
+    model = RoundTrip(vae).to(memory_format=torch.channels_last)
     vae = fit(model, vae_loss(pictures, config.options), config, folder, stop_after).vae
     vae.register_to_config(scaling_factor=measure_scaling(vae, pictures[:512]))
     return vae

@@ -1,7 +1,8 @@
 """Styles and quality words as filters on the finished picture.
 
-Pictures here are float arrays (128, 128, 3) in 0..1. Textures repeat every 8 pixels, the size
-of one latent: what the VAE can keep cheaply is what the styles draw.
+Pictures here are float arrays (128, 128, 3) in 0..1. Textures are coarse, and repeat every 16
+pixels and not every 8: a pattern as wide as one latent looks the same to the VAE everywhere, so
+that its latents are flat, and from flat latents no decoder made of convolutions draws a pattern.
 """
 
 from collections.abc import Callable
@@ -43,24 +44,27 @@ def _saturate(picture: np.ndarray, factor: float) -> np.ndarray:
 def _oil(picture: np.ndarray) -> np.ndarray:
     image = Image.fromarray((255 * picture).astype(np.uint8)).filter(ImageFilter.MedianFilter(5))
     flat = np.asarray(image, np.float64) / 255
-    along, across = np.pi / 4 * (COLUMNS + ROWS), np.pi / 4 * (COLUMNS - ROWS)
-    stroke = np.sin(along + 1.3 * np.sin(across))[..., None]
+    along, across = np.pi / 8 * (COLUMNS + ROWS), np.pi / 16 * (COLUMNS - ROWS)
+    stroke = np.sin(along + 1.6 * np.sin(across))[..., None]
     varnish = np.array([1.02, 0.95, 0.78])
-    return ((flat - 0.5) * 1.1 + 0.48) * varnish * (1 + 0.09 * stroke)
+    return ((flat - 0.5) * 1.1 + 0.48) * varnish * (1 + 0.13 * stroke)
 
 
 def _palette_knife(picture: np.ndarray) -> np.ndarray:
-    dabs = ndimage.uniform_filter(picture, (4, 8, 1), mode="nearest")[2::4, 4::8]
-    dabs = np.repeat(np.repeat(dabs, 4, axis=0), 8, axis=1)
-    ridge = np.where(ROWS % 4 == 0, 1.14, np.where(COLUMNS % 8 == 7, 0.84, 1.0))[..., None]
-    return _saturate(0.6 * dabs + 0.4 * picture, 1.25) * ridge
+    """Dabs of 16 by 8 pixels, laid like bricks: bright where the knife set down, dark behind."""
+    shift = 8 * (ROWS // 8 % 2)
+    row, column = ROWS % 8, (COLUMNS + shift) % 16
+    mean = ndimage.uniform_filter(picture, (8, 16, 1), mode="nearest")
+    center = (COLUMNS - column + 8).clip(0, SIZE - 1)
+    dabs = mean[ROWS - row + 4, center]
+    ridge = np.where(column < 3, 1.28, np.where(column > 12, 0.72, 1.04 - 0.02 * row))[..., None]
+    return _saturate(0.55 * dabs + 0.45 * picture, 1.3) * ridge
 
 
 def _pencil(picture: np.ndarray) -> np.ndarray:
     gray = picture @ np.array([0.299, 0.587, 0.114])
     lines = np.sqrt(sum(ndimage.gaussian_gradient_magnitude(picture[..., c], 1.0) ** 2 for c in range(3)))
-    hatch = 0.5 + 0.5 * np.sin(2 * np.pi * (COLUMNS - ROWS) / 4)
-    tone = 1 - 0.45 * (1 - gray) * hatch - np.minimum(3.2 * lines, 0.85)
+    tone = 1 - 0.3 * (1 - gray) - np.minimum(3.2 * lines, 0.85)
     return tone.clip(0.08, 1)[..., None] * PAPER
 
 
@@ -75,7 +79,7 @@ def _watercolor(picture: np.ndarray) -> np.ndarray:
 
 def _pixel_art(picture: np.ndarray) -> np.ndarray:
     blocks = picture.reshape(SIZE // 4, 4, SIZE // 4, 4, 3).mean(axis=(1, 3))
-    steps = np.round(5 * ((blocks - 0.5) * 1.15 + 0.5).clip(0, 1)) / 5
+    steps = np.round(3 * ((blocks - 0.5) * 1.25 + 0.5).clip(0, 1)) / 3
     return np.repeat(np.repeat(steps, 4, axis=0), 4, axis=1)
 
 

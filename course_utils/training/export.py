@@ -1,0 +1,133 @@
+"""Put the trained parts together: the pocket model as an ordinary diffusers folder.
+
+    python -m course_utils.training.export
+"""
+
+import json
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL, PNDMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from safetensors.torch import load_file, save_file
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from course_utils.models import POCKET, file_checksum
+from course_utils.training.text import clip_tokenizer
+from course_utils.training.unet import SCHEDULE
+
+BUILD = Path("build")
+CARD = Path(__file__).with_name("card.md")
+UNCHECKED = {"README.md", "checksums.json"}  # the card is for people, and may be corrected
+PNDM = SCHEDULE | {  # Stable Diffusion's own; clip_sample is for a DDIM or DDPM made from it
+    "prediction_type": "epsilon",
+    "skip_prk_steps": True,
+    "set_alpha_to_one": False,
+    "steps_offset": 1,
+    "timestep_spacing": "leading",
+    "clip_sample": False,
+}
+
+
+def export(
+    folder: Path,
+    vae: AutoencoderKL,
+    unet: UNet2DConditionModel,
+    text_encoder: CLIPTextModel,
+    tokenizer: CLIPTokenizer,
+) -> None:
+    """Write a Stable Diffusion folder that plain diffusers loads; weights in half precision.
+
+    Args:
+        folder: made if it is missing; files of the same names are written over.
+        vae: its config holds the measured scaling_factor.
+        unet: as trained.
+        text_encoder: as trained; embeddings of tokens never seen are zero.
+        tokenizer: CLIP's own.
+    """
+    pipe = StableDiffusionPipeline(
+        vae=vae,
+        unet=unet,
+        text_encoder=text_encoder,
+        tokenizer=tokenizer,
+        scheduler=PNDMScheduler.from_config(PNDM),
+        safety_checker=None,
+        requires_safety_checker=False,
+        feature_extractor=None,
+        image_encoder=None,
+    )
+    pipe.save_pretrained(folder)
+    for file in folder.rglob("*.safetensors"):
+        halve(file)
+    for file in folder.rglob("config.json"):
+        forget_origin(file)
+    write_checksums(folder)
+
+
+def halve(file: Path) -> None:
+    """Store a weight file in float16. The configuration still says float32: every loader gives
+    all parts in that precision unless it is asked for another."""
+    weights = {name: weight.half() for name, weight in load_file(file).items()}
+    save_file(weights, file, metadata={"format": "pt"})
+
+
+def forget_origin(file: Path) -> None:
+    """Take out of a configuration the folder that the part was trained in."""
+    config = json.loads(file.read_text())
+    config.pop("_name_or_path", None)
+    write_json(file, config)
+
+
+def write_checksums(folder: Path) -> None:
+    """Write checksums.json: file → SHA-256, for all that `load` reads."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    names = [path.relative_to(folder).as_posix() for path in files]
+    checksums = {name: file_checksum(folder / name) for name in names if name not in UNCHECKED}
+    write_json(folder / "checksums.json", checksums)
+
+
+def write_json(file: Path, content: dict) -> None:
+    """JSON for people: indented, with a line feed at the end on every system."""
+    file.write_bytes((json.dumps(content, indent=2) + "\n").encode())
+
+
+def model_card(figures: dict) -> str:
+    """The model card, with the judge's figures.
+
+    Args:
+        figures: build/evaluate.json; empty where the model has not been judged.
+    """
+    rows = [f"| {name.replace('_', ' ')} | {value:g} |" for name, value in flatten(figures)]
+    table = ["| measure | value |", "|---|---|", *rows] if rows else ["Not judged yet."]
+    return CARD.read_text("utf-8").replace("{figures}", "\n".join(table))
+
+
+def flatten(figures: dict, prefix: str = "") -> list[tuple[str, float]]:
+    """Nested figures as (name, number), one level of a name after another."""
+    pairs = []
+    for name, value in figures.items():
+        if isinstance(value, dict):
+            pairs += flatten(value, f"{prefix}{name}: ")
+        elif isinstance(value, int | float):
+            pairs.append((prefix + name, value))
+    return pairs
+
+
+def main() -> None:
+    """Export what `build/train` holds to `course_utils/pocket`."""
+    train = BUILD / "train"
+    export(
+        POCKET,
+        AutoencoderKL.from_pretrained(train / "vae" / "vae"),
+        UNet2DConditionModel.from_pretrained(train / "unet" / "unet"),
+        CLIPTextModel.from_pretrained(train / "text" / "text_encoder", dtype=torch.float32),
+        clip_tokenizer(),
+    )
+    judged = BUILD / "evaluate.json"
+    figures = json.loads(judged.read_text()) if judged.exists() else {}
+    (POCKET / "README.md").write_text(model_card(figures), "utf-8")
+    size = sum(file.stat().st_size for file in POCKET.rglob("*") if file.is_file())
+    print(f"wrote {POCKET.name}: {size / 2**20:.1f} MiB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,162 @@
+"""The training programs at tiny size: they learn, they resume, they share."""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from course_utils.training.loop import Config, dice, fit, learning_rate, read_config
+from course_utils.training.vae import chroma, crops, edges, make_vae, to_model, train_vae
+from course_utils.world import sample
+
+TINY_VAE = Config(
+    examples=16,
+    steps=6,
+    batch=4,
+    learning_rate=1e-3,
+    warmup=2,
+    save_every=2,
+    threads=1,
+    ema_decay=0.5,
+    model={"block_out_channels": [8, 8, 8, 8], "layers_per_block": 1, "norm_num_groups": 4},
+    options={"crop": 32, "kl_weight": 1e-3},
+)
+LINE = replace(TINY_VAE, examples=64, steps=30, batch=8, learning_rate=0.1, model={}, options={})
+
+
+def line_loss(model, indices, generator, share):
+    """Learn y = 2x + 1 from noisy points; a loss small enough to follow by eye."""
+    x = indices[:, None].float() / 64
+    y = 2 * x + 1 + 0.01 * torch.randn(x.shape, generator=generator)
+    return {"loss": (model(x[share]) - y[share]).square().mean()}
+
+
+def new_line() -> nn.Linear:
+    torch.manual_seed(3)
+    return nn.Linear(1, 1)
+
+
+def weights(module) -> list[torch.Tensor]:
+    return [value.clone() for value in module.state_dict().values()]
+
+
+def same(a, b) -> bool:
+    return all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+def test_fit_learns(tmp_path):
+    config = replace(LINE, steps=300)
+    model = fit(new_line(), line_loss, config, tmp_path)
+    assert model.weight.item() == pytest.approx(2, abs=0.2)
+    assert model.bias.item() == pytest.approx(1, abs=0.2)
+
+
+@pytest.mark.parametrize("killed_after", range(1, 30))
+def test_a_run_killed_at_any_step_ends_with_the_same_weights(tmp_path, killed_after):
+    whole = fit(new_line(), line_loss, LINE, tmp_path / "whole")
+    fit(new_line(), line_loss, LINE, tmp_path / "cut", stop_after=killed_after)
+    resumed = fit(new_line(), line_loss, LINE, tmp_path / "cut")
+    assert same(weights(whole), weights(resumed))
+
+
+def test_the_autoencoder_resumes_to_the_same_weights(tmp_path):
+    whole = train_vae(TINY_VAE, tmp_path / "a" / "vae")
+    train_vae(TINY_VAE, tmp_path / "b" / "vae", stop_after=3)
+    resumed = train_vae(TINY_VAE, tmp_path / "b" / "vae")
+    assert same(weights(whole), weights(resumed))
+    assert resumed.config.scaling_factor == whole.config.scaling_factor > 0
+
+
+def test_other_weights_are_noticed(tmp_path):
+    one = fit(new_line(), line_loss, LINE, tmp_path / "one")
+    two = fit(new_line(), line_loss, replace(LINE, seed=1), tmp_path / "two")
+    assert not same(weights(one), weights(two))
+
+
+SHARED = """
+import sys, torch
+sys.path.insert(0, {tests!r})
+from pathlib import Path
+from test_training import LINE, fit, line_loss, new_line
+model = fit(new_line(), line_loss, LINE, Path({folder!r}))
+torch.save(model.state_dict(), Path({folder!r}) / "end.pt")
+"""
+
+
+def test_two_processes_share_a_batch(tmp_path):
+    """Under `accelerate launch`, two processes end where one does (to float32 rounding)."""
+    script = tmp_path / "shared.py"
+    script.write_text(SHARED.format(tests=str(Path(__file__).parent), folder=str(tmp_path)))
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu"]
+    command += ["--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no"]
+    command += ["--dynamo_backend", "no", "--main_process_port", "0", str(script)]
+    settings = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=settings, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    shared = torch.load(tmp_path / "end.pt", weights_only=True)
+    alone = fit(new_line(), line_loss, LINE, tmp_path / "alone").state_dict()
+    for name, value in alone.items():
+        torch.testing.assert_close(shared[name], value, rtol=1e-5, atol=1e-6)
+
+
+def test_every_step_has_its_own_dice():
+    drawn = {torch.rand(1, generator=dice(seed, step)).item() for seed in (0, 1) for step in range(9)}
+    assert len(drawn) == 18
+
+
+def test_the_learning_rate_rises_and_falls_to_zero():
+    rates = [learning_rate(step, LINE) for step in range(LINE.steps + 1)]
+    assert rates[0] == LINE.learning_rate / LINE.warmup
+    assert max(rates) == LINE.learning_rate and rates[-1] == pytest.approx(0)
+
+
+@pytest.mark.parametrize("name", ["vae", "text", "unet", "judge"])
+def test_the_shipped_configurations_read(name):
+    assert read_config(name).steps > 100
+
+
+def test_a_bad_configuration_says_what_is_known(tmp_path):
+    with pytest.raises(ValueError, match="text, unet"):
+        read_config("unett")
+    (tmp_path / "bad.yaml").write_text("examples: 1\nstepps: 2\n")
+    with pytest.raises(ValueError, match="unknown entries stepps"):
+        read_config(tmp_path / "bad.yaml")
+
+
+def pictures(count: int):
+    import numpy as np
+
+    return np.stack([np.asarray(sample(seed).picture) for seed in range(count)])
+
+
+def test_crops_lie_on_the_grid_of_the_latents():
+    drawn = pictures(2)
+    cut = crops(drawn, torch.tensor([0, 1, 0]), 64, dice(0, 0))
+    assert cut.shape == (3, 3, 64, 64) and -1 <= cut.min() and cut.max() <= 1
+    whole = to_model(drawn[:1])[0]
+    corners = [(y, x) for y in range(0, 65, 8) for x in range(0, 65, 8)]
+    assert any(torch.equal(whole[:, y : y + 64, x : x + 64], cut[0]) for y, x in corners)
+
+
+def test_chroma_sees_colour_and_not_light():
+    gray = torch.rand(1, 1, 8, 8).expand(1, 3, 8, 8)
+    assert chroma(gray).abs().max() < 1e-6
+    red = torch.zeros(1, 3, 8, 8)
+    red[:, 0] = 1
+    assert torch.allclose(chroma(red)[0, :, 0, 0], torch.tensor([1.0, -0.5]))
+
+
+def test_edges_of_a_flat_picture_are_zero():
+    down, across = edges(torch.ones(1, 3, 8, 8))
+    assert down.shape == (1, 3, 7, 8) and across.shape == (1, 3, 8, 7)
+    assert not down.any() and not across.any()
+
+
+def test_the_autoencoder_has_factor_eight_and_four_channels():
+    vae = make_vae(TINY_VAE.model)
+    assert vae.encode(torch.zeros(1, 3, 64, 32)).latent_dist.mean.shape == (1, 4, 8, 4)
