@@ -2,16 +2,23 @@
 
     from course_utils import load
     pipe = load()
+
+Names are found on first use, so that `import course_utils` costs nothing.
 """
 
 from importlib import import_module
 
-HOMES = {"load": "models", "architecture": "models", "draw": "drawing"}
-__all__ = ["architecture", "draw", "load"]
+HOMES = {
+    "load": "models",
+    "architecture": "models",
+    "draw": "drawing",
+    "unknown_words": "drawing",
+}
+__all__ = ["architecture", "draw", "load", "unknown_words"]
 
 
 def __getattr__(name: str):
-    """Find a name of the package on first use, so that `import course_utils` costs nothing."""
+    """Find a name of the package in its module."""
     if name not in HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{HOMES[name]}"), name)

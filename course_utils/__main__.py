@@ -1,6 +1,8 @@
 """The course on the command line.
 
     python -m course_utils draw "a wave breaking" --seed 3 -o wave.png
+
+A mistake ends with one sentence on the error stream and exit status 2.
 """
 
 import argparse

@@ -27,7 +27,7 @@ SCHEDULERS = {
     "heun": "HeunDiscreteScheduler",
     "dpm++": "DPMSolverMultistepScheduler",
 }
-MAX_STEPS = 999  # timesteps 1 to 999 of the 1000 it was trained on: the article's offset of 1
+MAX_STEPS = 998  # so that timesteps stay below 1000 for every scheduler, with an offset of 1
 MAX_GUIDANCE = 100
 MAX_SEED = 2**63 - 1
 END_OF_WORD = "</w>"
@@ -49,7 +49,7 @@ def draw(
         pipe: from `load()`.
         prompt: at most 75 tokens, at least one of them a word that the model knows.
         negative: what the picture should not show; at most 75 tokens, may be empty.
-        steps: denoising steps, 1 to 999.
+        steps: denoising steps, 1 to 998.
         guidance: scale of classifier-free guidance, 0 to 100; up to 1 means none.
         seed: 0 to 2**63 - 1. Same arguments, same picture.
         scheduler: a key of `SCHEDULERS`.
@@ -71,7 +71,7 @@ def draw(
         negative_prompt=negative,
         num_inference_steps=steps,
         guidance_scale=guidance,
-        generator=torch.Generator().manual_seed(seed),
+        generator=torch.Generator().manual_seed(int(seed)),
         width=width,
         height=height,
     ).images[0]
@@ -165,12 +165,17 @@ def split_words(tokenizer: "CLIPTokenizer", text: str) -> list[list[str]]:
     return [word for word in words if word]
 
 
+def spell(tokenizer: "CLIPTokenizer", tokens: list[str]) -> str:
+    """Tokens → the text they stand for, a space between its words."""
+    return tokenizer.convert_tokens_to_string(tokens).replace(END_OF_WORD, " ").strip()
+
+
 def check_length(tokenizer: "CLIPTokenizer", name: str, text: str) -> None:
     """Refuse a text that CLIP would cut off in silence."""
     room = tokenizer.model_max_length - 2  # the start and the end take one each
     tokens = tokenizer.tokenize(text)
     if len(tokens) > room:
-        lost = tokenizer.convert_tokens_to_string(tokens[room:]).split()
+        lost = spell(tokenizer, tokens[room:]).split()
         shown = " ".join(lost[:8]) + (" …" if len(lost) > 8 else "")
         raise ValueError(
             f"The {name} has {len(tokens)} tokens, and the text encoder reads {room}. "
@@ -193,7 +198,7 @@ def judge_words(pipe: "StableDiffusionPipeline", prompt: str) -> list[tuple[str,
     met = pipe.text_encoder.get_input_embeddings().weight.ne(0).any(dim=-1)  # (vocabulary,)
     judged = []
     for tokens in split_words(tokenizer, prompt):
-        word = tokenizer.convert_tokens_to_string(tokens).strip()
+        word = spell(tokenizer, tokens)
         if any(letter.isalnum() for letter in word):
             judged.append((word, bool(met[tokenizer.convert_tokens_to_ids(tokens)].all())))
     return judged

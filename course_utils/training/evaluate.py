@@ -27,7 +27,7 @@ from course_utils.world import HELD_OUT, Sample, sample
 
 REPORT = Path("build/evaluate.json")
 POCKET = Path(__file__).parents[1] / "pocket"
-PROMPTS, BATCH = 240, 8
+PROMPTS, FEWER, BATCH = 240, 96, 8
 STEPS, GUIDANCE, GUIDANCES = 25, 5.0, (1.0, 3.0, 5.0, 8.0)
 PROMPT_SEEDS = HELD_OUT + 1_000_000  # clear of the renders that judge the judge
 
@@ -101,14 +101,15 @@ def evaluate(folder: Path = POCKET, prompts: int = PROMPTS) -> dict:
     pipe.set_progress_bar_config(disable=True)
     samples = held_out_prompts(prompts)
     renders, _, _ = world_pictures(Path("build/train"), 2000, first=HELD_OUT)
-    guided = {g: prompt_accuracy(pipe, judge, samples, g) for g in GUIDANCES}
+    few = samples[:FEWER]  # enough to see what guidance does
+    guided = {g: prompt_accuracy(pipe, judge, few, g) for g in GUIDANCES}
     return {
         "judge": judged,
         **vae_quality(pipe.vae, renders[:256]),
         "prompts": prompts,
-        "prompt_accuracy": guided[GUIDANCE],
+        "prompt_accuracy": prompt_accuracy(pipe, judge, samples, GUIDANCE),
         "guidance": {f"{g:g}": shares for g, shares in guided.items()},
-        "unseen_pairs": prompt_accuracy(pipe, judge, held_out_prompts(96, unseen=True), GUIDANCE),
+        "unseen_pairs": prompt_accuracy(pipe, judge, held_out_prompts(FEWER, unseen=True), GUIDANCE),
         "seconds_per_image": seconds_per_image(pipe),
     }
 
@@ -119,7 +120,8 @@ def print_report(report: dict) -> None:
     table.add_column("share of pictures with the right …")
     for name in CLASSES:
         table.add_column(name, justify="right")
-    rows = {f"guidance {g}": shares for g, shares in report["guidance"].items()}
+    rows = {f"{report['prompts']} prompts": report["prompt_accuracy"]}
+    rows |= {f"guidance {g}": shares for g, shares in report["guidance"].items()}
     rows |= {"unseen pairs": report["unseen_pairs"], "judge on renders": report["judge"]}
     for title, shares in rows.items():
         table.add_row(title, *(f"{shares[name]:.3f}" for name in CLASSES))

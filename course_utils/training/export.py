@@ -1,6 +1,9 @@
 """Put the trained parts together: the pocket model as an ordinary diffusers folder.
 
     python -m course_utils.training.export
+
+Takes the autoencoder, the UNet and the text encoder from `build/train`, and the judge's figures,
+where there are any, from `build/evaluate.json`.
 """
 
 import json

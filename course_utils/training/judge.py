@@ -32,7 +32,7 @@ class Judge(nn.Module):
 
     def __init__(self):
         super().__init__()
-        sizes = {"embedding_size": 32, "hidden_sizes": [32, 64, 128, 192], "depths": [1, 1, 1, 1]}
+        sizes = {"embedding_size": 24, "hidden_sizes": [24, 48, 96, 160], "depths": [1, 1, 1, 1]}
         self.network = ResNetModel(ResNetConfig(layer_type="basic", **sizes))
         self.heads = Heads(sizes["hidden_sizes"][-1])
 

@@ -1,0 +1,52 @@
+# Stable Diffusion, dissected. `make course` and `make test` are all a newcomer needs.
+
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=300
+
+.PHONY: help setup course lab test notebooks figures train evaluate bench lint
+
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## make .venv and install everything in it
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed, $(PYTHON) is %d.%d. Try: make setup PYTHON=python3.11" % sys.version_info[:2])'
+	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV): a few minutes the first time ..."
+	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+course: setup ## run every notebook, leave its page in build/course
+	@$(PY) -m course_utils.authoring.course
+
+lab: setup ## open JupyterLab on the first notebook
+	@$(PY) -m jupyterlab notebooks/00_tour.ipynb
+
+test: setup ## run all tests, and both forms of every notebook
+	@$(PY) -m pytest tests notebooks $(NBVAL)
+
+notebooks: setup ## build the notebooks from notebooks/src
+	@$(PY) -m course_utils.authoring.build
+
+figures: setup ## draw the figures
+	@$(PY) -m course_utils.authoring.figures
+
+train: setup ## train the pocket model: hours; resumes where it stopped
+	@$(PY) -m course_utils.training.vae
+	@$(PY) -m course_utils.training.text
+	@$(PY) -m course_utils.training.unet
+	@$(PY) -m course_utils.training.export
+
+evaluate: setup ## measure how good the pocket model is
+	@$(PY) -m course_utils.training.evaluate
+
+bench: setup ## measure how fast it is
+	@$(PY) benchmarks/bench_draw.py
+
+lint: setup ## look for mistakes in style
+	@$(PY) -m ruff check
+	@$(PY) -m ruff format --check

@@ -1,0 +1,71 @@
+"""From process start to the picture on disk: our command against the shortest diffusers script.
+
+    make bench
+
+Both draw the same prompt with the bundled weights, offline, in turn; medians of five pairs. Then
+the time of one warm picture and the size of the weights.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+ROOT = Path(__file__).parents[1]
+POCKET = ROOT / "course_utils" / "pocket"
+PROMPT = "a wave breaking"
+PAIRS = 5
+PLAIN = """
+import sys
+from diffusers import StableDiffusionPipeline
+pipe = StableDiffusionPipeline.from_pretrained(sys.argv[1])
+pipe(sys.argv[2], num_inference_steps=30, guidance_scale=8).images[0].save(sys.argv[3])
+"""
+
+
+def seconds(command: list) -> float:
+    """Wall-clock time of a process that must end well."""
+    offline = os.environ | {"HF_HUB_OFFLINE": "1"}
+    start = time.perf_counter()
+    subprocess.run([sys.executable, *command], cwd=ROOT, env=offline, check=True, stderr=-3)
+    return time.perf_counter() - start
+
+
+def start_to_picture(model: Path) -> tuple[float, float]:
+    """Medians for our command and for plain diffusers, the pairs interleaved."""
+    with tempfile.TemporaryDirectory() as folder:
+        picture = Path(folder) / "out.png"
+        ours = ["-m", "course_utils", "draw", PROMPT, "--model", model, "-o", picture]
+        plain = ["-c", PLAIN, model, PROMPT, picture]
+        pairs = [(seconds(ours), seconds(plain)) for _ in range(PAIRS)]
+    return tuple(median(times) for times in zip(*pairs, strict=True))
+
+
+def warm_picture(model: str) -> float:
+    """Median time of a picture, 30 steps, guidance 8, once the model is loaded."""
+    from course_utils import draw, load
+
+    pipe, times = load(model), []
+    for seed in range(PAIRS + 1):
+        start = time.perf_counter()
+        draw(pipe, PROMPT, seed=seed)
+        times.append(time.perf_counter() - start)
+    return median(times[1:])
+
+
+def main(model: str = "pocket") -> None:
+    """Print the figures of must-show 4."""
+    folder = POCKET if model == "pocket" else Path(model)
+    ours, plain = start_to_picture(folder)
+    print(f"process start to picture: ours {ours:.2f} s, plain diffusers {plain:.2f} s")
+    print(f"ratio: {ours / plain:.2f} (at most 1.0)")
+    print(f"one picture, warm: {warm_picture(model):.2f} s (at most 2.5)")
+    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    print(f"bundled files: {size / 2**20:.1f} MiB (at most 48)")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,8 @@
+"""Tests and the kernels that nbval starts see the environment the notebooks were built in."""
+
+import os
+
+from course_utils.authoring.execute import ENVIRONMENT
+
+for name, value in ENVIRONMENT.items():
+    os.environ.setdefault(name, value)

@@ -1,0 +1,1 @@
+"""Builds what is generated: the notebooks, their pages and the figures."""

@@ -1,0 +1,175 @@
+"""Notebook 05: the whole pipeline by hand.
+
+`text_to_image` is the loop of the article on today's library: its latents and its picture equal
+those of diffusers' StableDiffusionPipeline, bit for bit.
+"""
+
+import inspect
+import math
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from diffusers import StableDiffusionPipeline
+from PIL import Image
+from torch import Generator, Tensor
+
+FACTOR = 8  # pixels to a latent
+Watch = Callable[[int, int, Tensor, Tensor], None]
+
+
+@torch.no_grad()
+def text_to_image(
+    pipe: StableDiffusionPipeline,
+    prompt: str | list[str],
+    negative_prompt: str | list[str] = "",
+    num_inference_steps: int = 50,
+    guidance_scale: float = 7.5,
+    generator: Generator | None = None,
+    height: int | None = None,
+    width: int | None = None,
+    watch: Watch | None = None,
+) -> Tensor:
+    """From prompts to latents: embed, draw noise, and take it away step by step.
+
+    Args:
+        pipe: its tokenizer, text encoder, UNet and scheduler are used, its `__call__` is not.
+        prompt: one prompt, or B prompts.
+        negative_prompt: what to move away from; one for all prompts, or one for each.
+        num_inference_steps: 1 or more.
+        guidance_scale: g; no guidance where it is 1 or less.
+        generator: where the noise comes from.
+        height, width: of the picture in pixels, multiples of 8; the model's own where left out.
+        watch: called after every step with (i, t, z, z0): the latents, and the clean ones that
+            the UNet has in mind, (B, C, h, w).
+    Returns:
+        latents z, (B, C, h, w), ready for `decode`.
+    Raises:
+        TypeError, ValueError: see `check_inputs`.
+    Source: Rombach et al. 2022; guidance: Ho and Salimans 2022, eq. 6. Notebook 05.
+    """
+    check_inputs(pipe, prompt, negative_prompt, num_inference_steps, guidance_scale, generator, height, width)
+    prompts = [prompt] if isinstance(prompt, str) else prompt
+    guided = guidance_scale > 1
+    context = embed(pipe, prompts, negative_prompt if guided else None)  # (2B or B, L, D)
+    scheduler = pipe.scheduler
+    scheduler.set_timesteps(num_inference_steps)
+    z = initial_noise(pipe, len(prompts), height, width, generator) * scheduler.init_noise_sigma
+    for i, t in enumerate(scheduler.timesteps):
+        doubled = torch.cat([z, z]) if guided else z
+        eps = pipe.unet(scheduler.scale_model_input(doubled, t), t, context).sample
+        eps = guide(eps, guidance_scale) if guided else eps
+        if watch:
+            watch(i, int(t), z, clean_estimate(scheduler, z, eps, t))
+        z = scheduler.step(eps, t, z, **step_options(scheduler, generator)).prev_sample
+    return z
+
+
+def embed(pipe: StableDiffusionPipeline, prompts: list[str], negative: str | list[str] | None) -> Tensor:
+    """What the UNet hears: the negative prompts first, then the prompts.
+
+    Args:
+        negative: one for all, one for each, or None without guidance.
+    Returns:
+        (2B, L, D), or (B, L, D) without guidance.
+    """
+    if negative is not None:
+        empty = [negative] * len(prompts) if isinstance(negative, str) else negative
+        return torch.cat([_encode(pipe, empty), _encode(pipe, prompts)])
+    return _encode(pipe, prompts)
+
+
+def _encode(pipe: StableDiffusionPipeline, texts: list[str]) -> Tensor:
+    ids = pipe.tokenizer(texts, padding="max_length", truncation=True, return_tensors="pt").input_ids
+    return pipe.text_encoder(ids.to(pipe.device))[0]
+
+
+def initial_noise(
+    pipe: StableDiffusionPipeline, batch: int, height: int | None, width: int | None,
+    generator: Generator | None,
+) -> Tensor:
+    """Standard normal noise in the shape of the latents, (B, C, h, w)."""
+    own = pipe.unet.config.sample_size
+    h, w = (side // FACTOR if side else own for side in (height, width))
+    shape = (batch, pipe.unet.config.in_channels, h, w)
+    return torch.randn(shape, generator=generator, dtype=pipe.unet.dtype).to(pipe.device)
+
+
+def guide(eps: Tensor, g: float) -> Tensor:
+    """Classifier-free guidance: ε = ε_u + g · (ε_c − ε_u).
+
+    Args:
+        eps: predictions without and with the prompt, one behind the other, (2B, C, h, w).
+        g: guidance scale; 1 follows the prompt plainly, more exaggerates it.
+    Returns:
+        (B, C, h, w).
+    Source: Ho and Salimans 2022, eq. 6. Notebook 05, section 3.
+    """
+    u, c = eps.chunk(2)
+    return u + g * (c - u)
+
+
+def clean_estimate(scheduler, z: Tensor, eps: Tensor, t: Tensor) -> Tensor:
+    """The clean latents that a noise prediction implies: z_0 = (z_t − √(1−ᾱ_t) ε) / √ᾱ_t.
+
+    Schedulers that count noise in sigmas keep z scaled by 1/√ᾱ_t; for them z_0 = z − σ_t ε.
+    Source: Ho et al. 2020, eq. 4 solved for x_0; Karras et al. 2022. Notebook 05, section 4.
+    """
+    alpha_bar = scheduler.alphas_cumprod[int(t)].to(z)
+    if float(scheduler.init_noise_sigma) > 1:
+        return z - ((1 - alpha_bar) / alpha_bar).sqrt() * eps
+    return (z - (1 - alpha_bar).sqrt() * eps) / alpha_bar.sqrt()
+
+
+def step_options(scheduler, generator: Generator | None) -> dict:
+    """The generator, for schedulers that add noise of their own at each step."""
+    return {"generator": generator} if "generator" in inspect.signature(scheduler.step).parameters else {}
+
+
+@torch.no_grad()
+def decode(pipe: StableDiffusionPipeline, z: Tensor) -> list[Image.Image]:
+    """Latents (B, C, h, w) → pictures."""
+    x = pipe.vae.decode(z / pipe.vae.config.scaling_factor).sample  # (B, 3, H, W) in about -1..1
+    pixels = (x / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1).float().cpu().numpy()
+    return [Image.fromarray(p) for p in (pixels * 255).round().astype(np.uint8)]
+
+
+def check_inputs(pipe, prompt, negative_prompt, steps, guidance, generator, height, width) -> None:
+    """Refuse what would fail later or be changed in silence; arguments as in `text_to_image`.
+
+    Raises:
+        TypeError: a prompt that is no text, steps that are no whole number.
+        ValueError: no prompts, lists of different length, steps below 1, a guidance scale that
+            is no number, a side that is no multiple of 8, a generator on another device.
+    """
+    prompts = _texts("prompt", prompt)
+    negatives = _texts("negative_prompt", negative_prompt)
+    if not prompts:
+        raise ValueError("prompt is an empty list: give at least one prompt.")
+    if not isinstance(negative_prompt, str) and len(negatives) != len(prompts):
+        raise ValueError(
+            f"{len(prompts)} prompts but {len(negatives)} negative prompts: give one negative "
+            "prompt for all, or one for each."
+        )
+    if isinstance(steps, bool) or not isinstance(steps, int):
+        raise TypeError(f"num_inference_steps must be a whole number, got {steps!r}. Try 30.")
+    if steps < 1:
+        raise ValueError(f"num_inference_steps must be 1 or more, got {steps}. Try 30.")
+    if not math.isfinite(guidance):
+        raise ValueError(f"guidance_scale must be a finite number, got {guidance}. Try 7.5.")
+    for name, side in (("height", height), ("width", width)):
+        if side is not None and (side < FACTOR or side % FACTOR):
+            nearest = max(FACTOR, FACTOR * round(side / FACTOR))
+            raise ValueError(f"{name} must be a multiple of {FACTOR}, got {side}. Try {nearest}.")
+    if generator is not None and generator.device.type != "cpu":
+        raise ValueError(
+            f"the generator is on {generator.device}, but noise is drawn on the CPU so that every "
+            "machine draws the same: use torch.Generator()."
+        )
+
+
+def _texts(name: str, value) -> list[str]:
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise TypeError(f"{name} must be a string or a list of strings, got {value!r}.")
+    return texts

@@ -1,0 +1,79 @@
+"""What several test files share: the bundled model, and a tiny untrained one of the same kind."""
+
+from pathlib import Path
+
+import pytest
+
+TINY_PROMPT = "a wave breaking, a small robot on a park bench"  # the tiny model's whole vocabulary
+
+
+@pytest.fixture(scope="session")
+def pocket():
+    """The bundled model. Do not change it: every test shares it."""
+    from course_utils.models import load
+
+    return load("pocket")
+
+
+@pytest.fixture(scope="session")
+def tiny_parts():
+    """Arguments of `export` for a model of the same kind with random weights."""
+    import torch
+    from diffusers import AutoencoderKL, UNet2DConditionModel
+
+    from course_utils.training.text import clip_tokenizer, make_text_encoder
+
+    torch.manual_seed(0)
+    tokenizer = clip_tokenizer()
+    sizes = {"norm_num_groups": 4, "layers_per_block": 1, "block_out_channels": [4, 4, 8, 8]}
+    return {
+        "vae": AutoencoderKL(
+            down_block_types=["DownEncoderBlock2D"] * 4,
+            up_block_types=["UpDecoderBlock2D"] * 4,
+            latent_channels=4,
+            sample_size=128,
+            **sizes,
+        ),
+        "unet": UNet2DConditionModel(
+            sample_size=16,
+            block_out_channels=[8, 8],
+            layers_per_block=1,
+            norm_num_groups=4,
+            cross_attention_dim=8,
+            attention_head_dim=2,
+            down_block_types=["DownBlock2D", "CrossAttnDownBlock2D"],
+            up_block_types=["CrossAttnUpBlock2D", "UpBlock2D"],
+        ),
+        "text_encoder": make_text_encoder(
+            {
+                "hidden_size": 8,
+                "intermediate_size": 16,
+                "num_hidden_layers": 1,
+                "num_attention_heads": 2,
+            },
+            torch.tensor(tokenizer(TINY_PROMPT).input_ids),
+        ),
+        "tokenizer": tokenizer,
+    }
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tiny_parts, tmp_path_factory) -> Path:
+    """The tiny model as `export` writes it. Copy it before you change a file."""
+    from course_utils.training.export import export
+
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    export(folder, **tiny_parts)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny(tiny_folder):
+    """The tiny model, loaded, on one thread: more would change the last bits. Do not change it:
+    every test shares it."""
+    import torch
+
+    from course_utils.models import load
+
+    torch.set_num_threads(1)
+    return load(str(tiny_folder))

@@ -1,0 +1,329 @@
+"""load() and architecture(): the right networks, checked files, one clear sentence otherwise."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import StableDiffusionPipeline
+
+from course_utils import models
+from course_utils.models import POCKET, ModelError, architecture, check_folder, load
+
+ROOT = Path(__file__).parents[1]
+PARAMETERS = {  # of the published weights
+    ("sd-2.1", "unet"): 865_910_724,
+    ("sd-2.1", "inpaint_unet"): 865_925_124,
+    ("sd-2.1", "depth_unet"): 865_913_604,
+    ("sd-2.1", "vae"): 83_653_863,
+    ("sd-2.1", "text_encoder"): 340_387_840,
+    ("sd-1.5", "unet"): 859_520_964,
+    ("sd-1.5", "inpaint_unet"): 859_535_364,
+    ("sd-1.5", "vae"): 83_653_863,
+    ("sd-1.5", "text_encoder"): 123_060_480,
+}
+
+
+def parameters(network) -> int:
+    return sum(weight.numel() for weight in network.parameters())
+
+
+@pytest.fixture
+def copy(tiny_folder, tmp_path) -> Path:
+    """A copy of the tiny model that a test may damage."""
+    return Path(shutil.copytree(tiny_folder, tmp_path / "copy"))
+
+
+# architecture
+
+
+@pytest.mark.parametrize(("model", "part"), PARAMETERS)
+def test_architecture_has_the_published_size(model, part):
+    network = architecture(model, part)
+    assert parameters(network) == PARAMETERS[model, part]
+    assert {weight.device.type for weight in network.parameters()} == {"meta"}
+    assert not network.training
+
+
+def test_architecture_runs_on_meta():
+    unet = architecture("sd-2.1", "depth_unet")
+    latents, words = (
+        torch.empty(shape, device="meta") for shape in [(2, 5, 64, 64), (2, 77, 1024)]
+    )
+    assert unet(latents, 1, words).sample.shape == (2, 4, 64, 64)
+
+
+@pytest.mark.parametrize("part", ["unet", "vae", "text_encoder"])
+def test_architecture_of_the_pocket_is_that_of_its_weights(pocket, part):
+    shapes = {name: w.shape for name, w in architecture("pocket", part).named_parameters()}
+    assert shapes == {name: w.shape for name, w in getattr(pocket, part).named_parameters()}
+
+
+@pytest.mark.parametrize(("part", "channels"), models.IN_CHANNELS.items())
+def test_pocket_unets_differ_in_their_first_layer(tiny_folder, monkeypatch, part, channels):
+    monkeypatch.setattr(models, "POCKET", tiny_folder)
+    assert architecture("pocket", part).conv_in.in_channels == channels
+
+
+def test_architecture_is_quick_and_small():
+    code = (
+        "import time, diffusers.models.unets, course_utils.models as models;"
+        "start = time.perf_counter();"
+        "[models.architecture('sd-2.1', part) for part in ('unet', 'vae', 'text_encoder')];"
+        "print(time.perf_counter() - start);"
+        "print([line.split()[1] for line in open('/proc/self/status') if 'VmHWM' in line][0])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    seconds, kilobytes = map(float, done.stdout.split())
+    assert seconds < 2, done.stderr
+    assert kilobytes < 600e3
+
+
+@pytest.mark.parametrize(
+    ("model", "part", "words"),
+    [
+        ("sd-3", "unet", ["'sd-3'", "pocket, sd-2.1, sd-1.5"]),
+        ("", "unet", ["Unknown model ''"]),
+        (None, "unet", ["Unknown model None"]),
+        ("sd-2.1", "decoder", ["'decoder'", "inpaint_unet", "text_encoder"]),
+        ("sd-2.1", "", ["Unknown part ''"]),
+        ("sd-1.5", "depth_unet", ["no depth_unet of sd-1.5", "architecture('sd-2.1'"]),
+    ],
+)
+def test_architecture_refuses(model, part, words):
+    with pytest.raises(ValueError) as error:
+        architecture(model, part)
+    assert all(word in str(error.value) for word in words), error.value
+
+
+# load
+
+
+def check_ready(pipe):
+    for network in (pipe.vae, pipe.unet, pipe.text_encoder):
+        assert {weight.dtype for weight in network.parameters()} == {torch.float32}
+        assert {weight.device.type for weight in network.parameters()} == {"cpu"}
+        assert not any(weight.requires_grad for weight in network.parameters())
+        assert not network.training
+    assert pipe.safety_checker is None and pipe.image_encoder is None
+    assert type(pipe.scheduler).__name__ == "PNDMScheduler"
+
+
+def test_the_tiny_model_is_ready(tiny):
+    check_ready(tiny)
+
+
+def test_the_pocket_model_is_ready(pocket):
+    check_ready(pocket)
+    assert torch.get_num_threads() == models.POCKET_THREADS
+
+
+def test_load_is_silent_and_leaves_the_loggers_alone(tiny_folder, capfd):
+    from diffusers.utils import logging
+
+    before = logging.get_verbosity()
+    load(str(tiny_folder))
+    assert capfd.readouterr() == ("", "")
+    assert logging.get_verbosity() == before
+    assert logging.is_progress_bar_enabled()
+
+
+def test_load_in_a_new_process_is_silent(tiny_folder):
+    code = f"from course_utils import load; load({str(tiny_folder)!r})"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_import_of_the_package_is_quick():
+    code = "import sys, course_utils; print('torch' in sys.modules)"
+    start = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("False\n", "")
+    assert time.perf_counter() - start < 2
+
+
+def test_the_package_knows_its_names():
+    import course_utils
+
+    assert course_utils.load is load
+    assert course_utils.architecture is architecture
+    with pytest.raises(AttributeError, match="no attribute 'lode'"):
+        course_utils.lode  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("name", "task", "words"),
+    [
+        ("sd-4", "text-to-image", ["Unknown model 'sd-4'", "pocket, sd-2.1, sd-1.5"]),
+        ("", "text-to-image", ["Unknown model"]),
+        ("tests", "text-to-image", ["Unknown model 'tests'", "model_index.json"]),
+        ("pocket", "text-to-speech", ["Unknown task 'text-to-speech'", "text-to-image"]),
+    ],
+)
+def test_load_refuses(name, task, words):
+    with pytest.raises(ValueError) as error:
+        load(name, task)
+    assert all(word in str(error.value) for word in words), error.value
+
+
+def flip(file: Path):
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+
+
+CHECKED = [
+    "model_index.json",
+    "scheduler/scheduler_config.json",
+    "text_encoder/model.safetensors",
+    "tokenizer/tokenizer.json",
+    "unet/config.json",
+    "unet/diffusion_pytorch_model.safetensors",
+    "vae/diffusion_pytorch_model.safetensors",
+]
+
+
+@pytest.mark.parametrize("name", CHECKED)
+@pytest.mark.parametrize(("damage", "word"), [(flip, "damaged"), (Path.unlink, "missing")])
+def test_load_refuses_a_damaged_or_missing_file(copy, name, damage, word):
+    damage(copy / name)
+    with pytest.raises(ModelError) as error:
+        load(str(copy))
+    message = str(error.value)
+    assert f"{name} is {word}" in message and "git checkout" in message
+
+
+def test_the_bundled_model_is_never_read_unchecked(copy, monkeypatch):
+    monkeypatch.setattr(models, "POCKET", copy)
+    (copy / "checksums.json").unlink()
+    with pytest.raises(ModelError, match=r"checksums\.json is missing"):
+        load("pocket")
+    shutil.rmtree(copy)
+    with pytest.raises(ModelError, match=r"checksums\.json is missing"):
+        load("pocket")
+
+
+def test_a_folder_without_checksums_loads_unless_it_is_broken(copy):
+    (copy / "checksums.json").unlink()
+    load(str(copy))
+    file = copy / "unet" / "diffusion_pytorch_model.safetensors"
+    file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(ModelError, match="Cannot read the model in"):
+        load(str(copy))
+
+
+def test_pickles_are_never_read(copy):
+    (copy / "checksums.json").unlink()
+    for file in copy.rglob("*.safetensors"):
+        file.with_suffix(".bin").write_bytes(b"cos\nsystem\n(S'touch poisoned'\ntR.")
+        file.unlink()
+    with pytest.raises(ModelError, match="pickle files only.*safe_serialization"):
+        load(str(copy))
+
+
+def test_code_of_a_model_is_never_run(copy):
+    (copy / "checksums.json").unlink()
+    index = json.loads((copy / "model_index.json").read_text())
+    index["unet"] = ["poison", "UNet2DConditionModel"]
+    (copy / "model_index.json").write_text(json.dumps(index))
+    (copy / "unet" / "poison.py").write_text("raise SystemExit('poisoned')")
+    with pytest.raises(ModelError, match="code of its own"):
+        load(str(copy))
+
+
+def test_a_broken_index_is_named(copy):
+    (copy / "checksums.json").unlink()
+    (copy / "model_index.json").write_text("{")
+    with pytest.raises(ModelError, match=r"Cannot read .*model_index\.json"):
+        load(str(copy))
+
+
+def test_hub_ids_are_tried_in_turn(monkeypatch, tiny):
+    asked = []
+
+    def from_pretrained(source, **options):
+        asked.append(source)
+        assert options["use_safetensors"] is True
+        if source == models.HUB_IDS["sd-2.1"][0]:
+            raise OSError("gone\nand more")
+        return tiny
+
+    monkeypatch.setattr(StableDiffusionPipeline, "from_pretrained", from_pretrained)
+    assert load("sd-2.1") is tiny
+    assert asked == list(models.HUB_IDS["sd-2.1"])
+
+
+def test_no_network_is_one_sentence(monkeypatch):
+    def from_pretrained(source, **options):
+        raise OSError("We couldn't connect.\nTraceback and advice")
+
+    monkeypatch.setattr(StableDiffusionPipeline, "from_pretrained", from_pretrained)
+    with pytest.raises(ModelError) as error:
+        load("sd-1.5")
+    message = str(error.value)
+    expected = [models.HUB_IDS["sd-1.5"][0], "couldn't connect", "load('pocket')"]
+    assert all(words in message for words in expected), message
+    assert "advice" not in message
+
+
+# the folders that export writes
+
+
+def check_plain_diffusers(folder: Path):
+    """What the model card promises: plain diffusers, no arguments, float32 everywhere."""
+    pipe = StableDiffusionPipeline.from_pretrained(folder)
+    for network in (pipe.vae, pipe.unet, pipe.text_encoder):
+        assert {weight.dtype for weight in network.parameters()} == {torch.float32}
+    pipe.set_progress_bar_config(disable=True)
+    assert pipe("a wave", num_inference_steps=2).images[0].size == (128, 128)
+
+
+def test_plain_diffusers_loads_an_export(tiny_folder):
+    check_plain_diffusers(tiny_folder)
+
+
+def test_plain_diffusers_loads_the_pocket(pocket):
+    check_plain_diffusers(POCKET)
+
+
+def test_export_keeps_the_weights_to_half_precision(tiny, tiny_parts):
+    for part in ("vae", "unet", "text_encoder"):
+        original = tiny_parts[part].state_dict()
+        for name, weight in getattr(tiny, part).state_dict().items():
+            assert torch.equal(weight, original[name].half().to(weight.dtype)), name
+
+
+def test_export_writes_the_articles_scheduler(tiny):
+    config = tiny.scheduler.config
+    assert (config.beta_start, config.beta_end) == (0.00085, 0.012)
+    assert (config.beta_schedule, config.timestep_spacing) == ("scaled_linear", "leading")
+    assert (config.steps_offset, config.skip_prk_steps, config.set_alpha_to_one) == (1, True, False)
+    assert config.clip_sample is False
+
+
+def test_export_names_no_other_folder(tiny_folder):
+    for file in tiny_folder.rglob("*.json"):
+        assert "_name_or_path" not in file.read_text("utf-8")
+
+
+def test_the_bundled_files_are_all_checked(pocket):
+    files = {f.relative_to(POCKET).as_posix() for f in POCKET.rglob("*") if f.is_file()}
+    listed = set(json.loads((POCKET / "checksums.json").read_text()))
+    assert files == listed | {"checksums.json", "README.md"}
+    assert sum(os.path.getsize(POCKET / name) for name in files) < 48 * 2**20
+    check_folder(POCKET)
+
+
+def test_card_shows_the_judges_figures():
+    from course_utils.training.export import model_card
+
+    card = model_card({"vae_psnr": 25.5, "prompt_accuracy": {"color": 0.8125}})
+    assert "| vae psnr | 25.5 |" in card
+    assert "| prompt accuracy: color | 0.8125 |" in card
+    assert "Not judged yet" in model_card({})
+    assert "{" not in card.replace("{figures}", "{")

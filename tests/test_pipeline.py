@@ -1,0 +1,155 @@
+"""Notebook 05: the hand-written loop equals diffusers' pipeline, bit for bit."""
+
+import diffusers
+import numpy as np
+import pytest
+import torch
+
+from course_utils import pipeline
+from course_utils.pipeline import check_inputs, decode, text_to_image
+
+SCHEDULERS = {
+    "PNDM": diffusers.PNDMScheduler,
+    "DDPM": diffusers.DDPMScheduler,
+    "DDIM": diffusers.DDIMScheduler,
+    "LMS": diffusers.LMSDiscreteScheduler,
+    "Euler": diffusers.EulerDiscreteScheduler,
+    "EulerAncestral": diffusers.EulerAncestralDiscreteScheduler,
+    "Heun": diffusers.HeunDiscreteScheduler,
+    "DPM++ 2M": diffusers.DPMSolverMultistepScheduler,
+}
+PROMPT, NEGATIVE = "a small robot sitting on a park bench", "zoomed in, blurry, warped"
+CASES = {
+    "plain": {"prompt": PROMPT},
+    "without guidance": {"prompt": PROMPT, "guidance_scale": 1.0},
+    "negative": {"prompt": PROMPT, "negative_prompt": NEGATIVE, "guidance_scale": 8.0},
+    "batch": {
+        "prompt": [PROMPT, "a wave breaking"],
+        "negative_prompt": [NEGATIVE, "pixel art"],
+    },
+    "96 by 160": {"prompt": PROMPT, "height": 96, "width": 160},
+}
+
+
+@pytest.fixture(params=SCHEDULERS)
+def pipe(request, pocket):
+    """The bundled pipeline with each of the eight schedulers; its own is put back."""
+    own = pocket.scheduler
+    pocket.scheduler = SCHEDULERS[request.param].from_config(own.config)
+    yield pocket
+    pocket.scheduler = own
+
+
+def theirs(pipe, output_type, **options):
+    options = {"num_inference_steps": 4, **options}
+    return pipe(**options, generator=torch.Generator().manual_seed(5), output_type=output_type).images
+
+
+def ours(pipe, **options):
+    options = {"num_inference_steps": 4, **options}
+    return text_to_image(pipe, **options, generator=torch.Generator().manual_seed(5))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_latents_equal_the_pipeline_s(pipe, case):
+    assert torch.equal(ours(pipe, **CASES[case]), theirs(pipe, "latent", **CASES[case]))
+
+
+def test_the_picture_equals_the_pipeline_s(pipe):
+    picture = decode(pipe, ours(pipe, **CASES["negative"]))[0]
+    assert np.array_equal(np.asarray(picture), np.asarray(theirs(pipe, "pil", **CASES["negative"])[0]))
+
+
+def swap_guidance(monkeypatch, pipe):
+    monkeypatch.setattr(pipeline, "guide", lambda eps, g: eps.chunk(2)[1] + g * (eps.chunk(2)[0] - eps.chunk(2)[1]))
+
+
+def drop_initial_sigma(monkeypatch, pipe):
+    monkeypatch.setattr(
+        pipeline, "initial_noise",
+        lambda p, batch, h, w, generator: torch.randn((batch, 4, 16, 16), generator=generator)
+        / p.scheduler.init_noise_sigma,
+    )
+
+
+def drop_scale_model_input(monkeypatch, pipe):
+    monkeypatch.setattr(type(pipe.scheduler), "scale_model_input", lambda self, sample, t=None: sample)
+
+
+def shift_timesteps(monkeypatch, pipe):
+    call = pipe.unet.forward
+    monkeypatch.setattr(pipe.unet, "forward", lambda x, t, c, **k: call(x, t + 1, c, **k))
+
+
+def forget_the_negative_prompt(monkeypatch, pipe):
+    embed = pipeline.embed
+    monkeypatch.setattr(pipeline, "embed", lambda p, prompts, negative: embed(p, prompts, "" if negative else negative))
+
+
+FAULTS = [swap_guidance, drop_initial_sigma, drop_scale_model_input, shift_timesteps, forget_the_negative_prompt]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_planted_fault_is_noticed(fault, pocket, monkeypatch):
+    """Each fault breaks the equality that the tests above demand (here with Euler)."""
+    own = pocket.scheduler
+    pocket.scheduler = diffusers.EulerDiscreteScheduler.from_config(own.config)
+    try:
+        right = theirs(pocket, "latent", **CASES["negative"])
+        assert torch.equal(ours(pocket, **CASES["negative"]), right)
+        fault(monkeypatch, pocket)
+        assert not torch.equal(ours(pocket, **CASES["negative"]), right)
+    finally:
+        pocket.scheduler = own
+
+
+def test_decoding_without_the_scaling_factor_is_noticed(pocket, monkeypatch):
+    z = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(0))
+    right = np.asarray(decode(pocket, z)[0])
+    factor = pocket.vae.config.scaling_factor
+    pocket.vae.register_to_config(scaling_factor=1.0)
+    try:
+        assert not np.array_equal(np.asarray(decode(pocket, z)[0]), right)
+    finally:
+        pocket.vae.register_to_config(scaling_factor=factor)
+
+
+def test_the_watcher_sees_every_step_and_the_clean_estimate_ends_at_the_result(pocket):
+    seen = []
+    z = text_to_image(
+        pocket, PROMPT, num_inference_steps=10, generator=torch.Generator().manual_seed(1),
+        watch=lambda i, t, zt, z0: seen.append((i, t, zt, z0)),
+    )
+    assert [i for i, *_ in seen] == list(range(11))
+    far, near = (z - seen[0][3]).abs().mean(), (z - seen[-1][3]).abs().mean()
+    assert near < 0.2 * far
+
+
+BAD = [
+    ({"height": 100}, ValueError, "multiple of 8, got 100. Try 96"),
+    ({"width": 0}, ValueError, "multiple of 8, got 0. Try 8"),
+    ({"prompt": 7}, TypeError, "prompt must be a string"),
+    ({"prompt": []}, ValueError, "at least one prompt"),
+    ({"prompt": ["a dog", None]}, TypeError, "list of strings"),
+    ({"prompt": ["a dog"] * 3, "negative_prompt": ["x"] * 2}, ValueError, "3 prompts but 2 negative"),
+    ({"num_inference_steps": 0}, ValueError, "1 or more, got 0"),
+    ({"num_inference_steps": 2.5}, TypeError, "whole number, got 2.5"),
+    ({"guidance_scale": float("nan")}, ValueError, "finite number, got nan"),
+    ({"generator": "meta"}, ValueError, "torch.Generator()"),
+]
+
+
+@pytest.mark.parametrize(("options", "error", "message"), BAD)
+def test_bad_input_gets_one_clear_sentence(pocket, options, error, message):
+    class Elsewhere:
+        device = torch.device("meta")
+
+    if "generator" in options:
+        options = {"generator": Elsewhere()}
+    with pytest.raises(error) as caught:
+        text_to_image(pocket, **{"prompt": PROMPT, **options})
+    assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_good_input_passes():
+    check_inputs(None, "a dog", "", 1, 0.0, torch.Generator(), 8, None)
