@@ -33,7 +33,7 @@ def expect(given, wanted, mistakes: dict, otherwise: str) -> None:
         mistakes: wrong value → what probably went wrong.
         otherwise: what to say of any other wrong value.
     """
-    if given == wanted and type(given) is type(wanted):
+    if given == wanted and repr(given) == repr(wanted):  # 16.0 is not 16
         return
     for value, hint in mistakes.items():
         if given == value:
@@ -44,13 +44,17 @@ def expect(given, wanted, mistakes: dict, otherwise: str) -> None:
 def expect_close(given: Tensor, wanted: Tensor, mistakes: dict[float, str]) -> None:
     """Raise an AssertionError unless two small tensors agree; mistakes as in `expect`."""
     if tuple(given.shape) != tuple(wanted.shape):
-        raise AssertionError(f"you gave shape {tuple(given.shape)}, expected {tuple(wanted.shape)}.")
+        raise AssertionError(
+            f"you gave shape {tuple(given.shape)}, expected {tuple(wanted.shape)}."
+        )
     if torch.allclose(given, wanted, rtol=1e-4, atol=1e-5):
         return
     for value, hint in mistakes.items():
         if torch.allclose(given, torch.full_like(wanted, value), rtol=1e-4, atol=1e-5):
             raise AssertionError(hint)
-    raise AssertionError(f"you gave {given.tolist()}, expected {wanted.tolist()}: read the equation again.")
+    raise AssertionError(
+        f"you gave {given.tolist()}, expected {wanted.tolist()}: read the equation again."
+    )
 
 
 @attempted
@@ -105,8 +109,12 @@ def check_network_calls(network_calls: Callable[[int, bool], int]) -> None:
         },
         "steps, times two where there is guidance.",
     )
-    expect(network_calls(30, False), 30, {60: "without guidance every step asks once."},
-           "without guidance every step asks once.")
+    expect(
+        network_calls(30, False),
+        30,
+        {60: "without guidance every step asks once."},
+        "without guidance every step asks once.",
+    )
 
 
 @attempted
@@ -164,7 +172,7 @@ def _counting_unet(x: Tensor, t: Tensor, context: Tensor, **options) -> SimpleNa
 
 @attempted
 def check_denoise(denoise: Callable) -> None:
-    """Notebook 05: the loop, run on a stand-in scheduler and UNet whose every use leaves a trace."""
+    """Notebook 05: the loop, on a stand-in scheduler and UNet whose every use leaves a trace."""
     pipe = SimpleNamespace(scheduler=_CountingScheduler(), unet=_counting_unet)
     context = torch.tensor([1.0, 2.0]).reshape(2, 1, 1).expand(2, 77, 8)
     hints = {
@@ -176,7 +184,9 @@ def check_denoise(denoise: Callable) -> None:
     traces = {_denoised(context, forget): hint for forget, hint in hints.items()}
     given = denoise(pipe, context, torch.ones(1, 4, 2, 2), 3, 2.0)
     if tuple(given.shape) != (1, 4, 2, 2):
-        raise AssertionError(f"you gave shape {tuple(given.shape)}: one picture's latents come out.")
+        raise AssertionError(
+            f"you gave shape {tuple(given.shape)}: one picture's latents come out."
+        )
     expect_close(given[0, 0, 0, 0], torch.tensor(_denoised(context, "")), traces)
 
 
@@ -191,3 +201,201 @@ def _denoised(context: Tensor, forget: str) -> float:
         u, c = (c, u) if forget == "swapped" else (u, c)
         z = scheduler.step(c if forget == "unguided" else u + 2.0 * (c - u), t, z).prev_sample
     return float(z[0, 0, 0, 0])
+
+
+def expect_tensor(given, wanted: Tensor, mistakes: dict[str, Tensor], otherwise: str) -> None:
+    """Raise an AssertionError unless two tensors agree in shape and numbers.
+
+    Args:
+        mistakes: what probably went wrong → the tensor it leads to.
+        otherwise: what to say of any other wrong tensor.
+    """
+    if not isinstance(given, Tensor):
+        raise AssertionError(f"you gave a {type(given).__name__}: give a tensor.")
+    if _alike(given, wanted):
+        return
+    for hint, value in mistakes.items():
+        if _alike(given, value):
+            raise AssertionError(hint)
+    raise AssertionError(f"you gave {given.tolist()}, expected {wanted.tolist()}: {otherwise}")
+
+
+def _alike(a: Tensor, b: Tensor) -> bool:
+    return a.shape == b.shape and torch.allclose(a.double(), b.double(), rtol=1e-4, atol=1e-5)
+
+
+def expect_number(given: float, wanted: float, mistakes: dict[str, float], otherwise: str) -> None:
+    """The same for one number, given as a float or as a tensor."""
+    given, wanted = torch.as_tensor(given), torch.tensor(wanted)
+    tensors = {hint: torch.tensor(value) for hint, value in mistakes.items()}
+    expect_tensor(given, wanted, tensors, otherwise)
+
+
+@attempted
+def check_scale_pixels(scale_pixels: Callable[[Tensor], Tensor]) -> None:
+    """Notebook 01: whole numbers 0..255 to the range of the VAE."""
+    pixels = torch.tensor([[0, 51, 255]], dtype=torch.uint8)
+    p = pixels.float()
+    expect_tensor(
+        scale_pixels(pixels),
+        torch.tensor([[-1.0, -0.6, 1.0]]),
+        {
+            "that is 0 to 1; the VAE was trained on -1 to 1.": p / 255,
+            "that is 0 to 2: subtract 1.": p / 127.5,
+            "255 must become exactly 1: divide by 127.5, not by 128.": p / 128 - 1,
+            "uint8 ends at 255 and starts again at 0: divide first, then multiply.": (
+                2 * pixels
+            ).float()
+            / 255
+            - 1,
+            "that is -127.5 to 127.5: divide by 127.5.": p - 127.5,
+        },
+        "0 becomes -1 and 255 becomes 1, along a straight line.",
+    )
+
+
+@attempted
+def check_draw_latents(draw_latents: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
+    """Notebook 01: latents from the mean, the logarithm of the variance, and noise."""
+    mean, var, eps = torch.tensor([[1.0, 2.0], [0.25, 4.0], [2.0, -1.0]])
+    expect_tensor(
+        draw_latents(mean, var.log(), eps),
+        mean + var.sqrt() * eps,
+        {
+            "exp(logvar) is the variance σ²; the noise is multiplied by σ.": mean + var * eps,
+            "logvar is a logarithm: exp(0.5 * logvar) is σ.": mean + var.log() * eps,
+            "log σ = ½ · log σ²: you halved it, now take exp.": mean + 0.5 * var.log() * eps,
+            "exp(0.5 * logvar) is σ: the sign is +.": mean + eps / var.sqrt(),
+            "that is the mean: add σ · ε.": mean,
+            "σ belongs to the noise, not to the mean: μ + σ · ε.": var.sqrt() * mean + eps,
+        },
+        "z = μ + σ · ε with σ = exp(½ · logvar).",
+    )
+
+
+@attempted
+def check_psnr(psnr: Callable[[Tensor, Tensor], float]) -> None:
+    """Notebook 01: how near two pictures are, in decibels."""
+    x, y = torch.zeros(1, 3, 4, 4), torch.full((1, 3, 4, 4), 0.2)
+    expect_number(
+        psnr(x, y),
+        20.0,
+        {
+            "our pictures reach from -1 to 1: R is 2, not 1.": 13.9794,
+            "our pictures reach from -1 to 1: R is 2, not 255.": 62.1102,
+            "decibels take the logarithm to base 10: torch.log10.": 46.0517,
+            "10 times the logarithm of the squares, not 20 times.": 40.0,
+            "both R and the difference are squared.": 10.0,
+            "the mean square stands below the line: R² / mse.": -20.0,
+        },
+        "10 · log₁₀(R² / mean((x − y)²)), with R = 2.",
+    )
+
+
+@attempted
+def check_returned_size(returned_size: Callable[[int, int], tuple[int, int]]) -> None:
+    """Notebook 01: the size that comes back from the round trip."""
+    expect(
+        returned_size(100, 71),
+        (96, 64),
+        {
+            (100, 71): "what does not fill a block of 8 is lost: divide with //.",
+            (96, 72): "round down: half a block is no block.",
+            (104, 72): "round down: half a block is no block.",
+            (12, 8): "those are the latents; the decoder makes them 8 times larger again.",
+            (64, 96): "height comes first.",
+        },
+        "whole blocks of 8 pixels, and 8 pixels for each.",
+    )
+    expect(returned_size(64, 128), (64, 128), {}, "multiples of 8 come back as they were.")
+
+
+@attempted
+def check_pad_or_cut(pad_or_cut: Callable[[list[int], int], list[int]]) -> None:
+    """Notebook 02: ids of any number to ids of one number."""
+    start, end = 49406, 49407
+    ids = [start, 320, 1929, end]
+    expect(
+        tuple(pad_or_cut(ids, 6)),
+        (start, 320, 1929, end, end, end),
+        {
+            tuple(ids): "it is too short: fill it up to `length`.",
+            (start, 320, 1929, end, 0, 0): "CLIP fills up with its end token, 49407, not with 0.",
+            (end, end, *ids): "the filling comes behind the words.",
+            (start, 320, 1929, end, start, start): "fill up with the end token, not the start.",
+            (start, 320, 1929, end, end): "it is one too short.",
+        },
+        "the ids, then end tokens until there are `length`.",
+    )
+    expect(
+        tuple(pad_or_cut([start, 1, 2, 3, 4, end], 4)),
+        (start, 1, 2, end),
+        {
+            (start, 1, 2, 3): "the end token must stay: cut words, then put it back.",
+            (start, 1, 2, 3, 4, end): "a long prompt must be cut to `length`.",
+            (start, 3, 4, end): "the last words go, not the first.",
+            (2, 3, 4, end): "the start token must stay: the last words go.",
+            (start, 1, 2, 3, end): "it is one too long: start and end count, too.",
+        },
+        "the first ids and the end token, `length` together.",
+    )
+
+
+@attempted
+def check_embed(embed: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
+    """Notebook 02: token vectors and place vectors, added."""
+    E = torch.tensor([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0], [6.0, 7.0]])
+    P = torch.tensor([[10.0, 0.0], [20.0, 0.0], [30.0, 0.0], [40.0, 0.0]])
+    ids = torch.tensor([3, 1, 1])
+    expect_tensor(
+        embed(E, P, ids),
+        E[ids] + P[:3],
+        {
+            "the places are missing: add the first rows of P.": E[ids],
+            "a place is where a token stands, not its id: P[:len(ids)].": E[ids] + P[ids],
+            "that is the places alone: add the rows of E.": P[:3],
+            "the vectors are added, not multiplied.": E[ids] * P[:3],
+            "the vectors are added, not put side by side.": torch.cat([E[ids], P[:3]], dim=-1),
+            "places count from 0.": E[ids] + P[1:4],
+        },
+        "row ids[i] of E plus row i of P.",
+    )
+
+
+@attempted
+def check_causal_mask(causal_mask: Callable[[int], Tensor]) -> None:
+    """Notebook 02: who may listen to whom."""
+    given, ones = causal_mask(3), torch.ones(3, 3)
+    expect_tensor(
+        given,
+        ones.tril(),
+        {
+            "it looks ahead: row i may look at columns 0 to i.": ones.triu(),
+            "a token may also look at itself: keep the diagonal.": ones.tril(-1),
+            "that marks what is hidden; True is what may be seen.": ones.triu(1),
+            "everybody sees everybody: hide what comes later.": ones,
+            "everybody sees only itself: what came before may be seen, too.": torch.eye(3),
+        },
+        "a square table, True on the diagonal and below it.",
+    )
+    if given.dtype != torch.bool:
+        raise AssertionError(f"you gave {given.dtype}: give bool, so that ~ can turn it round.")
+
+
+@attempted
+def check_cosine(cosine: Callable[[Tensor, Tensor], Tensor]) -> None:
+    """Notebook 02: the cosine of the angle between two vectors."""
+    a, b = torch.tensor([3.0, 4.0]), torch.tensor([0.0, 2.0])
+    expect_number(
+        cosine(a, b),
+        0.8,
+        {
+            "that is the dot product: divide by both lengths.": 8.0,
+            "you divided by the length of b alone.": 4.0,
+            "you divided by the length of a alone.": 1.6,
+            "divide by the lengths, not by their squares.": 0.08,
+            "that is the distance between the ends.": 3.6056,
+            "that is the angle: its cosine is asked for.": 0.6435,
+        },
+        "a · b / (|a| · |b|).",
+    )

@@ -48,7 +48,9 @@ def text_to_image(
         TypeError, ValueError: see `check_inputs`.
     Source: Rombach et al. 2022; guidance: Ho and Salimans 2022, eq. 6. Notebook 05.
     """
-    check_inputs(pipe, prompt, negative_prompt, num_inference_steps, guidance_scale, generator, height, width)
+    check_inputs(
+        pipe, prompt, negative_prompt, num_inference_steps, guidance_scale, generator, height, width
+    )
     prompts = [prompt] if isinstance(prompt, str) else prompt
     guided = guidance_scale > 1
     context = embed(pipe, prompts, negative_prompt if guided else None)  # (2B or B, L, D)
@@ -65,7 +67,9 @@ def text_to_image(
     return z
 
 
-def embed(pipe: StableDiffusionPipeline, prompts: list[str], negative: str | list[str] | None) -> Tensor:
+def embed(
+    pipe: StableDiffusionPipeline, prompts: list[str], negative: str | list[str] | None
+) -> Tensor:
     """What the UNet hears: the negative prompts first, then the prompts.
 
     Args:
@@ -80,12 +84,17 @@ def embed(pipe: StableDiffusionPipeline, prompts: list[str], negative: str | lis
 
 
 def _encode(pipe: StableDiffusionPipeline, texts: list[str]) -> Tensor:
-    ids = pipe.tokenizer(texts, padding="max_length", truncation=True, return_tensors="pt").input_ids
+    ids = pipe.tokenizer(
+        texts, padding="max_length", truncation=True, return_tensors="pt"
+    ).input_ids
     return pipe.text_encoder(ids.to(pipe.device))[0]
 
 
 def initial_noise(
-    pipe: StableDiffusionPipeline, batch: int, height: int | None, width: int | None,
+    pipe: StableDiffusionPipeline,
+    batch: int,
+    height: int | None,
+    width: int | None,
     generator: Generator | None,
 ) -> Tensor:
     """Standard normal noise in the shape of the latents, (B, C, h, w)."""
@@ -123,7 +132,11 @@ def clean_estimate(scheduler, z: Tensor, eps: Tensor, t: Tensor) -> Tensor:
 
 def step_options(scheduler, generator: Generator | None) -> dict:
     """The generator, for schedulers that add noise of their own at each step."""
-    return {"generator": generator} if "generator" in inspect.signature(scheduler.step).parameters else {}
+    return (
+        {"generator": generator}
+        if "generator" in inspect.signature(scheduler.step).parameters
+        else {}
+    )
 
 
 @torch.no_grad()

@@ -14,6 +14,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from course_utils.models import POCKET
 
+
 @dataclass(frozen=True)
 class Stage:
     """One stop on the way through the text encoder: its name, the shape there, its parameters."""
@@ -116,7 +117,8 @@ def embed(text_encoder: CLIPTextModel, ids: Tensor) -> Tensor:
     length = ids.shape[-1]
     if length > len(P):
         raise ValueError(
-            f"the text encoder has {len(P)} places, got {length} tokens. Try text.token_ids(prompt)."
+            f"the text encoder has {len(P)} places, got {length} tokens. "
+            "Try text.token_ids(prompt)."
         )
     return E[ids] + P[:length]
 
@@ -227,7 +229,8 @@ def influence(text_encoder: CLIPTextModel, ids: Tensor) -> Tensor:
     """
     x = embed(text_encoder, ids)  # (1, L, D)
     muted = x * (1 - torch.eye(x.shape[1], device=x.device))[..., None]  # (L, L, D)
-    before, after = transform(text_encoder, x), transform(text_encoder, muted)
+    before = transform(text_encoder, x)
+    after = torch.cat([transform(text_encoder, one) for one in muted.split(1)])
     return ((after - before).norm(dim=-1) / before.norm(dim=-1)).T
 
 

@@ -82,8 +82,10 @@ def _component(name: str, part) -> Component:
 def components_table(pipe: StableDiffusionPipeline) -> str:
     """The components as text, one line each."""
     rows = [("component", "class", "parameters", "what it is for")]
-    rows += [(c.name, c.kind, f"{c.parameters:,}" if c.parameters else "–", c.note)
-             for c in components(pipe)]
+    rows += [
+        (c.name, c.kind, f"{c.parameters:,}" if c.parameters else "–", c.note)
+        for c in components(pipe)
+    ]
     widths = [max(len(row[i]) for row in rows) for i in range(3)]
     return "\n".join(
         f"{name:<{widths[0]}}  {kind:<{widths[1]}}  {count:>{widths[2]}}  {note}"

@@ -56,7 +56,9 @@ def test_unseen_prompts_hold_unseen_pairs():
 def test_an_unfit_judge_judges_nothing(monkeypatch):
     monkeypatch.setattr(evaluate, "load_judge", Judge)
     monkeypatch.setattr(
-        evaluate, "held_out_accuracy", lambda judge: dict.fromkeys(CLASSES, FLOOR) | {"color": 0.979}
+        evaluate,
+        "held_out_accuracy",
+        lambda judge: dict.fromkeys(CLASSES, FLOOR) | {"color": 0.979},
     )
     with pytest.raises(RuntimeError, match="0.979"):
         evaluate.evaluate()

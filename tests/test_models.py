@@ -50,6 +50,17 @@ def test_architecture_has_the_published_size(model, part):
     assert not network.training
 
 
+@pytest.mark.parametrize(
+    ("model", "heads", "projection", "activation"),
+    [("sd-2.1", [5, 10, 20], "Linear", "gelu"), ("sd-1.5", [8, 8, 8], "Conv2d", "quick_gelu")],
+)
+def test_architecture_differs_where_the_count_does_not(model, heads, projection, activation):
+    attentions = [block.attentions[0] for block in architecture(model, "unet").down_blocks[:3]]
+    assert [a.transformer_blocks[0].attn1.heads for a in attentions] == heads
+    assert {type(a.proj_in).__name__ for a in attentions} == {projection}
+    assert architecture(model, "text_encoder").config.hidden_act == activation
+
+
 def test_architecture_runs_on_meta():
     unet = architecture("sd-2.1", "depth_unet")
     latents, words = (

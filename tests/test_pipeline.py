@@ -42,7 +42,9 @@ def pipe(request, pocket):
 
 def theirs(pipe, output_type, **options):
     options = {"num_inference_steps": 4, **options}
-    return pipe(**options, generator=torch.Generator().manual_seed(5), output_type=output_type).images
+    return pipe(
+        **options, generator=torch.Generator().manual_seed(5), output_type=output_type
+    ).images
 
 
 def ours(pipe, **options):
@@ -57,23 +59,31 @@ def test_latents_equal_the_pipeline_s(pipe, case):
 
 def test_the_picture_equals_the_pipeline_s(pipe):
     picture = decode(pipe, ours(pipe, **CASES["negative"]))[0]
-    assert np.array_equal(np.asarray(picture), np.asarray(theirs(pipe, "pil", **CASES["negative"])[0]))
+    assert np.array_equal(
+        np.asarray(picture), np.asarray(theirs(pipe, "pil", **CASES["negative"])[0])
+    )
 
 
 def swap_guidance(monkeypatch, pipe):
-    monkeypatch.setattr(pipeline, "guide", lambda eps, g: eps.chunk(2)[1] + g * (eps.chunk(2)[0] - eps.chunk(2)[1]))
+    monkeypatch.setattr(
+        pipeline, "guide", lambda eps, g: eps.chunk(2)[1] + g * (eps.chunk(2)[0] - eps.chunk(2)[1])
+    )
 
 
 def drop_initial_sigma(monkeypatch, pipe):
     monkeypatch.setattr(
-        pipeline, "initial_noise",
-        lambda p, batch, h, w, generator: torch.randn((batch, 4, 16, 16), generator=generator)
-        / p.scheduler.init_noise_sigma,
+        pipeline,
+        "initial_noise",
+        lambda p, batch, h, w, generator: (
+            torch.randn((batch, 4, 16, 16), generator=generator) / p.scheduler.init_noise_sigma
+        ),
     )
 
 
 def drop_scale_model_input(monkeypatch, pipe):
-    monkeypatch.setattr(type(pipe.scheduler), "scale_model_input", lambda self, sample, t=None: sample)
+    monkeypatch.setattr(
+        type(pipe.scheduler), "scale_model_input", lambda self, sample, t=None: sample
+    )
 
 
 def shift_timesteps(monkeypatch, pipe):
@@ -83,10 +93,20 @@ def shift_timesteps(monkeypatch, pipe):
 
 def forget_the_negative_prompt(monkeypatch, pipe):
     embed = pipeline.embed
-    monkeypatch.setattr(pipeline, "embed", lambda p, prompts, negative: embed(p, prompts, "" if negative else negative))
+    monkeypatch.setattr(
+        pipeline,
+        "embed",
+        lambda p, prompts, negative: embed(p, prompts, "" if negative else negative),
+    )
 
 
-FAULTS = [swap_guidance, drop_initial_sigma, drop_scale_model_input, shift_timesteps, forget_the_negative_prompt]
+FAULTS = [
+    swap_guidance,
+    drop_initial_sigma,
+    drop_scale_model_input,
+    shift_timesteps,
+    forget_the_negative_prompt,
+]
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -117,7 +137,10 @@ def test_decoding_without_the_scaling_factor_is_noticed(pocket, monkeypatch):
 def test_the_watcher_sees_every_step_and_the_clean_estimate_ends_at_the_result(pocket):
     seen = []
     z = text_to_image(
-        pocket, PROMPT, num_inference_steps=10, generator=torch.Generator().manual_seed(1),
+        pocket,
+        PROMPT,
+        num_inference_steps=10,
+        generator=torch.Generator().manual_seed(1),
         watch=lambda i, t, zt, z0: seen.append((i, t, zt, z0)),
     )
     assert [i for i, *_ in seen] == list(range(11))
@@ -131,7 +154,11 @@ BAD = [
     ({"prompt": 7}, TypeError, "prompt must be a string"),
     ({"prompt": []}, ValueError, "at least one prompt"),
     ({"prompt": ["a dog", None]}, TypeError, "list of strings"),
-    ({"prompt": ["a dog"] * 3, "negative_prompt": ["x"] * 2}, ValueError, "3 prompts but 2 negative"),
+    (
+        {"prompt": ["a dog"] * 3, "negative_prompt": ["x"] * 2},
+        ValueError,
+        "3 prompts but 2 negative",
+    ),
     ({"num_inference_steps": 0}, ValueError, "1 or more, got 0"),
     ({"num_inference_steps": 2.5}, TypeError, "whole number, got 2.5"),
     ({"guidance_scale": float("nan")}, ValueError, "finite number, got nan"),

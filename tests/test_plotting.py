@@ -32,8 +32,12 @@ def test_missing_titles_are_noticed():
 
 
 def test_the_diagram_shows_the_shapes_it_was_given():
-    shapes = {"tokens": (1, 77), "embeddings": (1, 77, 5), "latents": (1, 4, 6, 7),
-              "picture": (1, 3, 48, 56)}
+    shapes = {
+        "tokens": (1, 77),
+        "embeddings": (1, 77, 5),
+        "latents": (1, 4, 6, 7),
+        "picture": (1, 3, 48, 56),
+    }
     figure = plotting.pipeline_diagram(shapes, steps=13)
     words = " ".join(text.get_text() for text in figure.axes[0].texts)
     assert "1 × 4 × 6 × 7" in words and "1 × 77 × 5" in words and "13 calls" in words
@@ -44,7 +48,8 @@ def test_the_highlighted_part_alone_is_not_faded(part):
     shapes = dict.fromkeys(("tokens", "embeddings", "latents", "picture"), (1,))
     figure = plotting.pipeline_diagram(shapes, 1, highlight=part)
     strong = {
-        p.get_facecolor()[:3] for p in figure.axes[0].patches
+        p.get_facecolor()[:3]
+        for p in figure.axes[0].patches
         if p.get_alpha() == 1.0 and hasattr(p, "get_boxstyle")
     }
     colors = {plt.matplotlib.colors.to_rgb(plotting.PALETTE[p]) for p in (part, "data")}

@@ -36,7 +36,10 @@ def test_the_table_has_a_line_for_each_component(pocket):
 @pytest.mark.parametrize(("guidance", "latents"), [(1.0, 1), (5.0, 2)])
 def test_the_trace_follows_the_data(pocket, guidance, latents):
     text, unet, vae = tour.trace(
-        pocket, "a dog", num_inference_steps=3, guidance_scale=guidance,
+        pocket,
+        "a dog",
+        num_inference_steps=3,
+        guidance_scale=guidance,
         generator=torch.Generator().manual_seed(0),
     )
     width = pocket.text_encoder.config.hidden_size

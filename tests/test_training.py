@@ -105,7 +105,9 @@ def test_two_processes_share_a_batch(tmp_path):
 
 
 def test_every_step_has_its_own_dice():
-    drawn = {torch.rand(1, generator=dice(seed, step)).item() for seed in (0, 1) for step in range(9)}
+    drawn = {
+        torch.rand(1, generator=dice(seed, step)).item() for seed in (0, 1) for step in range(9)
+    }
     assert len(drawn) == 18
 
 
@@ -137,7 +139,7 @@ def pictures(count: int):
 def test_crops_lie_on_the_grid_of_the_latents():
     drawn = pictures(2)
     cut = crops(drawn, torch.tensor([0, 1, 0]), 64, dice(0, 0))
-    assert cut.shape == (3, 3, 64, 64) and -1 <= cut.min() and cut.max() <= 1
+    assert cut.shape == (3, 3, 64, 64) and cut.min() >= -1 and cut.max() <= 1
     whole = to_model(drawn[:1])[0]
     corners = [(y, x) for y in range(0, 65, 8) for x in range(0, 65, 8)]
     assert any(torch.equal(whole[:, y : y + 64, x : x + 64], cut[0]) for y, x in corners)

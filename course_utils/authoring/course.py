@@ -86,7 +86,7 @@ def results_table(results: list[Result]) -> Table:
     table = Table("notebook", title="The course on the bundled model", title_justify="left")
     table.add_column("cells", justify="right")
     table.add_column("seconds", justify="right")
-    table.add_column("result")
+    table.add_column("result", overflow="fold")
     for result in results:
         style = "green" if result.outcome == OK else "red"
         row = (result.name, str(result.cells), f"{result.seconds:.1f}", result.outcome)
@@ -117,12 +117,12 @@ def main(folder: Path = NOTEBOOKS, pages: Path = PAGES) -> None:
     console = Console()
     notebooks = sorted(folder.glob("*.ipynb"))
     if not notebooks:
-        console.print(f"No notebooks in {folder.name}/. Build them first:  make notebooks")
+        console.print("No notebooks here. Build them first:  make notebooks")
         sys.exit(2)
     with _progress(console) as progress:
         results = run_course(notebooks, pages, progress)
     console.print(results_table(results))
-    console.print(closing_words(results, pages), highlight=False)
+    console.print(closing_words(results, pages), highlight=False, soft_wrap=True)
     sys.exit(any(result.outcome != OK for result in results))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbconvert.filters import strip_ansi
 from nbformat import NotebookNode
 
 from course_utils.authoring.pictures import smaller_png
@@ -15,6 +16,7 @@ from course_utils.authoring.source import METADATA, BuildError
 
 TIMEOUT = 300  # seconds a cell may take
 LIMIT = 1024 * 1024  # bytes of a notebook
+QUIET = "--log-level=40"  # of the kernel's own messages, errors alone
 PNG, WIDGET = "image/png", "application/vnd.jupyter.widget-view+json"
 
 ENVIRONMENT = {  # what a kernel sees, so that outputs are the same on every machine
@@ -43,13 +45,16 @@ def execute(notebook: NotebookNode, folder: Path, on_cell: Callable | None = Non
         record_timing=False,
         store_widget_state=False,
         coalesce_streams=True,
+        extra_arguments=[QUIET],
         resources={"metadata": {"path": str(folder)}},
         on_cell_executed=on_cell,
     )
     try:
         client.execute(env=kernel_environment())
-    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-        raise BuildError(str(error)) from error
+    except CellTimeoutError as error:
+        raise BuildError(f"{error}\na cell took longer than {TIMEOUT} s") from error
+    except (CellExecutionError, DeadKernelError) as error:
+        raise BuildError(strip_ansi(str(error))) from error
 
 
 def kernel_environment() -> dict[str, str]:

@@ -26,14 +26,14 @@ from course_utils.world.vocabulary import FLAWS
 
 FOLDER = ROOT / "figures"
 LIMIT = 300 * 1024  # bytes of a figure
-DPI = 144
+DPI = 120
 
 
 def world() -> Figure:
     """What the picture world holds: a varied sheet, then depth and masks of some pictures."""
-    figure = plt.figure(figsize=(9, 10.6), layout="constrained", facecolor="white")
-    sheet, insides = figure.subfigures(2, 1, height_ratios=[4.8, 1.2], hspace=0.02)
-    chosen = varied_samples(24)
+    figure = plt.figure(figsize=(9, 8.5), layout="constrained", facecolor="white")
+    sheet, insides = figure.subfigures(2, 1, height_ratios=[3.6, 1.2], hspace=0.02)
+    chosen = varied_samples(18)
     photos = [s for s in chosen if s.scene.style == "photo"]
     draw_sheet(sheet, chosen)
     draw_insides(insides, sorted(photos, key=lambda s: -len(s.masks))[:2])

@@ -41,7 +41,9 @@ def _render(pictures: Path, texts: Path, seeds: range, workers: int) -> None:
     captions, scenes = [], []
     with get_context("spawn").Pool(workers) as pool:
         told = pool.imap(_draw, seeds, chunksize=64)
-        for place, (pixels, caption, scene) in enumerate(tqdm(told, "world", len(seeds), mininterval=10)):
+        for place, (pixels, caption, scene) in enumerate(
+            tqdm(told, "world", len(seeds), mininterval=10)
+        ):
             store[place] = pixels
             captions.append(caption)
             scenes.append(scene)

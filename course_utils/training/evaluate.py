@@ -50,7 +50,10 @@ def draw(pipe: StableDiffusionPipeline, prompts: list[str], guidance: float, ste
         part = prompts[first : first + BATCH]
         seeds = [torch.Generator().manual_seed(first + i) for i in range(len(part))]
         drawn = pipe(
-            part, guidance_scale=guidance, num_inference_steps=steps, generator=seeds,
+            part,
+            guidance_scale=guidance,
+            num_inference_steps=steps,
+            generator=seeds,
             output_type="np",
         )
         pictures.append((255 * drawn.images).round().astype(np.uint8))
@@ -82,8 +85,12 @@ def seconds_per_image(pipe, steps: int = 30, guidance: float = 8.0) -> float:
     times = []
     for seed in range(6):
         start = time.perf_counter()
-        pipe("a dog on a park bench", num_inference_steps=steps, guidance_scale=guidance,
-             generator=torch.Generator().manual_seed(seed))
+        pipe(
+            "a dog on a park bench",
+            num_inference_steps=steps,
+            guidance_scale=guidance,
+            generator=torch.Generator().manual_seed(seed),
+        )
         times.append(time.perf_counter() - start)
     return float(np.median(times[1:]))
 
@@ -109,7 +116,9 @@ def evaluate(folder: Path = POCKET, prompts: int = PROMPTS) -> dict:
         "prompts": prompts,
         "prompt_accuracy": prompt_accuracy(pipe, judge, samples, GUIDANCE),
         "guidance": {f"{g:g}": shares for g, shares in guided.items()},
-        "unseen_pairs": prompt_accuracy(pipe, judge, held_out_prompts(FEWER, unseen=True), GUIDANCE),
+        "unseen_pairs": prompt_accuracy(
+            pipe, judge, held_out_prompts(FEWER, unseen=True), GUIDANCE
+        ),
         "seconds_per_image": seconds_per_image(pipe),
     }
 

@@ -116,7 +116,11 @@ def fit(
     )
     accelerator.init_trackers("metrics")
     optimizer = torch.optim.AdamW(
-        model.parameters(), config.learning_rate, (0.9, 0.99), weight_decay=config.weight_decay
+        model.parameters(),
+        config.learning_rate,
+        (0.9, 0.99),
+        weight_decay=config.weight_decay,
+        fused=True,
     )
     model.to(accelerator.device)
     average = EMAModel(model.parameters(), decay=config.ema_decay)
@@ -125,8 +129,12 @@ def fit(
     share = _share(config.batch, accelerator)
     last = config.steps if stop_after is None else min(first + stop_after, config.steps)
     progress = tqdm(
-        range(first, last), initial=first, total=config.steps, disable=not accelerator.is_main_process,
-        mininterval=10, dynamic_ncols=True,
+        range(first, last),
+        initial=first,
+        total=config.steps,
+        disable=not accelerator.is_main_process,
+        mininterval=10,
+        dynamic_ncols=True,
     )
     for step in progress:
         generator = dice(config.seed, step)

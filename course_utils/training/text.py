@@ -97,8 +97,12 @@ class Reader(nn.Module):
 def make_text_encoder(sizes: dict, known_ids: Tensor) -> CLIPTextModel:
     """A CLIP text transformer whose embedding is zero for every token it will never see."""
     config = CLIPTextConfig(
-        vocab_size=49408, max_position_embeddings=77, bos_token_id=49406, eos_token_id=49407,
-        pad_token_id=49407, **sizes,
+        vocab_size=49408,
+        max_position_embeddings=77,
+        bos_token_id=49406,
+        eos_token_id=49407,
+        pad_token_id=49407,
+        **sizes,
     )
     text_encoder = CLIPTextModel(config)
     unknown = torch.ones(config.vocab_size, dtype=torch.bool)

@@ -1,6 +1,6 @@
 """Train the autoencoder: pictures to latents an eighth as wide and high, and back.
 
-    python -m course_utils.training.vae [configuration]
+python -m course_utils.training.vae [configuration]
 """
 
 from pathlib import Path

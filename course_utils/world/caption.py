@@ -6,7 +6,12 @@ from course_utils.world.scene import Scene
 from course_utils.world.vocabulary import FLAWS, MERITS, VIEWS
 
 WHERE = {
-    "park bench": ("on a bench", "on a park bench", "sitting on a bench", "sitting on a park bench"),
+    "park bench": (
+        "on a bench",
+        "on a park bench",
+        "sitting on a bench",
+        "sitting on a park bench",
+    ),
     "park": ("in a park", "in the park"),
     "beach": ("on a beach", "on the beach"),
     "snow": ("in the snow",),
@@ -47,7 +52,9 @@ def _subject(scene: Scene, rng: np.random.Generator, color: bool) -> str:
     if scene.subject == "wave":
         return str(rng.choice(["a wave breaking", "a breaking wave", "a wave breaking on the sea"]))
     if scene.subject == "cityscape" and scene.place == "winter city":
-        return str(rng.choice(["a winter cityscape", "an winter cityscape", "a cityscape in winter"]))
+        return str(
+            rng.choice(["a winter cityscape", "an winter cityscape", "a cityscape in winter"])
+        )
     if scene.subject == "cityscape":
         return "a cityscape"
     if scene.subject == "bench":
@@ -65,7 +72,11 @@ def _subject(scene: Scene, rng: np.random.Generator, color: bool) -> str:
 
 def _styled(what: str, style: str, quality: str, rng: np.random.Generator) -> str:
     """Put style and quality before or behind what is shown."""
-    medium = str(rng.choice(["", "a photo of", "a picture of"])) if style == "photo" else f"{_a(style) if style != 'pixel art' else style} of"
+    medium = (
+        str(rng.choice(["", "a photo of", "a picture of"]))
+        if style == "photo"
+        else f"{_a(style) if style != 'pixel art' else style} of"
+    )
     if style != "photo" and rng.random() < 0.25:
         what, medium = f"{what}, {style}", ""
     if quality in MERITS and rng.random() < 0.7:

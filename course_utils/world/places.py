@@ -125,7 +125,9 @@ def _building(canvas: Canvas, scene: Scene, rng, x, top, width, z, winter: bool)
         for wx in np.arange(x + 4, x + width - 7, 7):
             lit = scene.time != "day" and rng.random() < 0.6
             canvas.light = (1.0, 1.0, 1.0) if lit else LIGHT[scene.time]
-            canvas.rectangle(wx, wy, wx + 4, wy + 6, (255, 216, 110) if lit else dark, "buildings", z)
+            canvas.rectangle(
+                wx, wy, wx + 4, wy + 6, (255, 216, 110) if lit else dark, "buildings", z
+            )
 
 
 def _park(canvas: Canvas, scene: Scene, rng) -> Spot:

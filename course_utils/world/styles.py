@@ -14,7 +14,9 @@ from scipy import ndimage
 from course_utils.world.vocabulary import SIZE
 
 ROWS, COLUMNS = np.mgrid[0:SIZE, 0:SIZE]
-EDGE = np.minimum.reduce([ROWS, COLUMNS, SIZE - 1 - ROWS, SIZE - 1 - COLUMNS])  # pixels to the border
+EDGE = np.minimum.reduce(
+    [ROWS, COLUMNS, SIZE - 1 - ROWS, SIZE - 1 - COLUMNS]
+)  # pixels to the border
 PAPER = np.array([0.97, 0.95, 0.90])
 
 
@@ -63,7 +65,9 @@ def _palette_knife(picture: np.ndarray) -> np.ndarray:
 
 def _pencil(picture: np.ndarray) -> np.ndarray:
     gray = picture @ np.array([0.299, 0.587, 0.114])
-    lines = np.sqrt(sum(ndimage.gaussian_gradient_magnitude(picture[..., c], 1.0) ** 2 for c in range(3)))
+    lines = np.sqrt(
+        sum(ndimage.gaussian_gradient_magnitude(picture[..., c], 1.0) ** 2 for c in range(3))
+    )
     tone = 1 - 0.3 * (1 - gray) - np.minimum(3.2 * lines, 0.85)
     return tone.clip(0.08, 1)[..., None] * PAPER
 
@@ -110,9 +114,12 @@ def _resample(picture, depth, labels, rows, columns):
     """Look up every output pixel at (rows, columns) of the input; nearest for depth, labels."""
     at = np.stack([rows, columns])
     picture = np.stack(
-        [ndimage.map_coordinates(picture[..., c], at, order=1, mode="nearest") for c in range(3)], -1
+        [ndimage.map_coordinates(picture[..., c], at, order=1, mode="nearest") for c in range(3)],
+        -1,
     )
-    depth, labels = (ndimage.map_coordinates(a, at, order=0, mode="nearest") for a in (depth, labels))
+    depth, labels = (
+        ndimage.map_coordinates(a, at, order=0, mode="nearest") for a in (depth, labels)
+    )
     return picture, depth, labels
 
 

@@ -66,8 +66,13 @@ print(tour.components_table(pipe))
 
 # %%
 prompt = "a small robot sitting on a park bench"
-stations = tour.trace(pipe, prompt, generator=torch.Generator().manual_seed(2),
-                      num_inference_steps=30, guidance_scale=6)
+stations = tour.trace(
+    pipe,
+    prompt,
+    generator=torch.Generator().manual_seed(2),
+    num_inference_steps=30,
+    guidance_scale=6,
+)
 for station in stations:
     print(f"{station.name:12} takes {station.takes}  gives {station.gives}  calls: {station.calls}")
 
@@ -118,8 +123,9 @@ prompts = [
     "A pencil sketch of a cat in the snow",
 ]
 pictures = [
-    pipe(p, num_inference_steps=30, guidance_scale=6,
-         generator=torch.Generator().manual_seed(3)).images[0]
+    pipe(
+        p, num_inference_steps=30, guidance_scale=6, generator=torch.Generator().manual_seed(3)
+    ).images[0]
     for p in prompts
 ]
 plotting.show_pictures(pictures, prompts, columns=4, size=2.2)
@@ -138,11 +144,15 @@ from course_utils.world import sample
 
 samples = [sample(seed) for seed in (1_000_000_004, 1_000_000_011, 1_000_000_021, 1_000_000_038)]
 drawn = [
-    pipe(s.caption, num_inference_steps=30, guidance_scale=6,
-         generator=torch.Generator().manual_seed(1)).images[0]
+    pipe(
+        s.caption,
+        num_inference_steps=30,
+        guidance_scale=6,
+        generator=torch.Generator().manual_seed(1),
+    ).images[0]
     for s in samples
 ]
-pairs = [picture for s, d in zip(samples, drawn) for picture in (s.picture, d)]
+pairs = [picture for s, d in zip(samples, drawn, strict=True) for picture in (s.picture, d)]
 titles = [title for s in samples for title in (s.caption, "the model's picture")]
 plotting.show_pictures(pairs, titles, columns=4, size=2.2)
 plt.show()
@@ -157,8 +167,9 @@ strange = ["a bowl of fruit", "an astronaut riding a horse"]
 for prompt in strange:
     print(f"{prompt!r}: unknown words: {', '.join(course_utils.unknown_words(pipe, prompt))}")
 pictures = [
-    pipe(p, guidance_scale=6, num_inference_steps=30,
-         generator=torch.Generator().manual_seed(0)).images[0]
+    pipe(
+        p, guidance_scale=6, num_inference_steps=30, generator=torch.Generator().manual_seed(0)
+    ).images[0]
     for p in strange
 ]
 plotting.show_pictures(pictures, strange, size=2.2)
@@ -178,6 +189,7 @@ plt.show()
 # **Exercise 1** (easy, 3 minutes). Which shape do the latents of one picture of the given height and
 # width have?
 
+
 # %% tags=["exercise"]
 def latent_shape(height: int, width: int) -> tuple[int, int, int, int]:
     """The shape of the latents of one picture, (B, C, h, w)."""
@@ -191,6 +203,7 @@ checks.check_latent_shape(latent_shape)
 # %% [markdown]
 # **Exercise 2** (easy, 5 minutes). How many megabytes (millions of bytes) do the weights of a
 # network take when each parameter takes `bytes_each` bytes? A float32 takes 4, a float16 takes 2.
+
 
 # %% tags=["exercise"]
 def megabytes(module: torch.nn.Module, bytes_each: int) -> float:
@@ -207,6 +220,7 @@ checks.check_megabytes(megabytes)
 # **Exercise 3** (think, 3 minutes). The scheduler DDIM asks the UNet once a step. With guidance,
 # each step needs the UNet's opinion with the prompt and without it. How many latents does the UNet
 # look at while one picture is drawn?
+
 
 # %% tags=["exercise"]
 def network_calls(steps: int, guidance: bool) -> int:
@@ -246,7 +260,9 @@ print("equal:", np.array_equal(np.asarray(ours.images[0]), np.asarray(theirs.ima
 from course_utils.models import architecture
 
 for part in ("text_encoder", "unet", "vae"):
-    counts = [tour.count_parameters(architecture(name, part)) for name in ("pocket", "sd-1.5", "sd-2.1")]
+    counts = [
+        tour.count_parameters(architecture(name, part)) for name in ("pocket", "sd-1.5", "sd-2.1")
+    ]
     print(f"{part:12}  pocket {counts[0]:>11,}   SD 1.5 {counts[1]:>11,}   SD 2.1 {counts[2]:>11,}")
 
 # %% [markdown]

@@ -23,7 +23,12 @@ pipe = course_utils.load("pocket")
 seed = 7
 
 # %%
-shapes = {"tokens": (1, 77), "embeddings": (1, 77, 128), "latents": (1, 4, 16, 16), "picture": (1, 3, 128, 128)}
+shapes = {
+    "tokens": (1, 77),
+    "embeddings": (1, 77, 128),
+    "latents": (1, 4, 16, 16),
+    "picture": (1, 3, 128, 128),
+}
 plotting.pipeline_diagram(shapes, 31)
 plt.show()
 
@@ -91,7 +96,7 @@ plt.show()
 import inspect
 
 source = inspect.getsource(pipeline.text_to_image)
-print(source[source.index("    prompts ="):])
+print(source[source.index("    prompts =") :])
 
 # %% [markdown]
 # ## 2 · What the UNet has in mind
@@ -114,7 +119,10 @@ print(source[source.index("    prompts ="):])
 # %%
 seen = []
 pipeline.text_to_image(
-    pipe, "a small robot sitting on a park bench", num_inference_steps=24, guidance_scale=6,
+    pipe,
+    "a small robot sitting on a park bench",
+    num_inference_steps=24,
+    guidance_scale=6,
     generator=torch.Generator().manual_seed(seed),
     watch=lambda i, t, z, z0: seen.append((t, z, z0)),
 )
@@ -144,7 +152,10 @@ pictures, titles = [], []
 for text in prompts:
     for scale in scales:
         z = pipeline.text_to_image(
-            pipe, text, num_inference_steps=25, guidance_scale=scale,
+            pipe,
+            text,
+            num_inference_steps=25,
+            guidance_scale=scale,
             generator=torch.Generator().manual_seed(3),
         )
         pictures += pipeline.decode(pipe, z)
@@ -167,11 +178,14 @@ asked = [("dog", "red"), ("robot", "blue"), ("ball", "green"), ("house", "yellow
 texts = [f"a {color} {subject} in the snow" for subject, color in asked]
 for scale in (1, 3, 8):
     z = pipeline.text_to_image(
-        pipe, texts, num_inference_steps=20, guidance_scale=scale,
+        pipe,
+        texts,
+        num_inference_steps=20,
+        guidance_scale=scale,
         generator=torch.Generator().manual_seed(0),
     )
     told = judge.names(np.stack([np.asarray(p) for p in pipeline.decode(pipe, z)]))
-    right = sum((t["subject"], t["color"]) == a for t, a in zip(told, asked))
+    right = sum((t["subject"], t["color"]) == a for t, a in zip(told, asked, strict=True))
     print(f"g = {scale}: {right} of {len(asked)} pictures show the thing in the colour asked for")
 
 # %% [markdown]
@@ -185,7 +199,11 @@ negatives = ["", "blurry", "oversaturated", "night"]
 pictures = []
 for text in negatives:
     z = pipeline.text_to_image(
-        pipe, "a cityscape", negative_prompt=text, num_inference_steps=25, guidance_scale=5,
+        pipe,
+        "a cityscape",
+        negative_prompt=text,
+        num_inference_steps=25,
+        guidance_scale=5,
         generator=torch.Generator().manual_seed(11),
     )
     pictures += pipeline.decode(pipe, z)
@@ -199,7 +217,10 @@ plt.show()
 
 # %%
 z = pipeline.text_to_image(
-    pipe, ["a dog on a park bench"] * 8, num_inference_steps=25, guidance_scale=6,
+    pipe,
+    ["a dog on a park bench"] * 8,
+    num_inference_steps=25,
+    guidance_scale=6,
     generator=torch.Generator().manual_seed(4),
 )
 plotting.show_pictures(pipeline.decode(pipe, z), columns=8, size=1.4)
@@ -210,6 +231,7 @@ plt.show()
 #
 # **Exercise 1** (easy, 5 minutes). Write guidance: two predictions come in one batch, without the
 # prompt first.
+
 
 # %% tags=["exercise"]
 def guide(eps: torch.Tensor, g: float) -> torch.Tensor:
@@ -225,6 +247,7 @@ checks.check_guide(guide)
 # %% [markdown]
 # **Exercise 2** (easy, 5 minutes). Write the clean estimate of section 2.
 
+
 # %% tags=["exercise"]
 def clean_estimate(z: torch.Tensor, eps: torch.Tensor, alpha_bar: torch.Tensor) -> torch.Tensor:
     """The clean latents that a noise prediction implies, same shape as z."""
@@ -237,6 +260,7 @@ checks.check_clean_estimate(clean_estimate)
 
 # %% [markdown]
 # **Exercise 3** (15 minutes). The loop itself, for a scheduler that needs no generator.
+
 
 # %% tags=["exercise"]
 def denoise(pipe, context: torch.Tensor, z: torch.Tensor, steps: int, g: float) -> torch.Tensor:
@@ -265,11 +289,23 @@ checks.check_denoise(denoise)
 import diffusers
 
 own = pipe.scheduler
-for name in ("PNDMScheduler", "DDIMScheduler", "EulerAncestralDiscreteScheduler", "DPMSolverMultistepScheduler"):
+for name in (
+    "PNDMScheduler",
+    "DDIMScheduler",
+    "EulerAncestralDiscreteScheduler",
+    "DPMSolverMultistepScheduler",
+):
     pipe.scheduler = getattr(diffusers, name).from_config(own.config)
-    options = {"prompt": prompt, "negative_prompt": negative_prompt, "guidance_scale": 8.0, "num_inference_steps": 10}
+    options = {
+        "prompt": prompt,
+        "negative_prompt": negative_prompt,
+        "guidance_scale": 8.0,
+        "num_inference_steps": 10,
+    }
     ours = pipeline.text_to_image(pipe, **options, generator=torch.Generator().manual_seed(1))
-    theirs = pipe(**options, generator=torch.Generator().manual_seed(1), output_type="latent").images
+    theirs = pipe(
+        **options, generator=torch.Generator().manual_seed(1), output_type="latent"
+    ).images
     print(f"{name:32} equal: {torch.equal(ours, theirs)}")
 pipe.scheduler = own
 
@@ -285,8 +321,10 @@ from course_utils.models import architecture
 for name in ("pocket", "sd-2.1"):
     unet = architecture(name, "unet")
     side = unet.config.sample_size
-    print(f"{name:7} latents 4 × {side} × {side}, text width {unet.config.cross_attention_dim}, "
-          f"{sum(p.numel() for p in unet.parameters()):,} parameters")
+    print(
+        f"{name:7} latents 4 × {side} × {side}, text width {unet.config.cross_attention_dim}, "
+        f"{sum(p.numel() for p in unet.parameters()):,} parameters"
+    )
 
 # %% [markdown]
 # ## 9 · Recap
