@@ -39,6 +39,7 @@ train: setup ## train the pocket model: hours; resumes where it stopped
 	@$(PY) -m course_utils.training.vae
 	@$(PY) -m course_utils.training.text
 	@$(PY) -m course_utils.training.unet
+	@$(PY) -m course_utils.training.judge
 	@$(PY) -m course_utils.training.export
 
 evaluate: setup ## measure how good the pocket model is

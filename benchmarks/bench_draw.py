@@ -30,7 +30,9 @@ def seconds(command: list) -> float:
     """Wall-clock time of a process that must end well."""
     offline = os.environ | {"HF_HUB_OFFLINE": "1"}
     start = time.perf_counter()
-    subprocess.run([sys.executable, *command], cwd=ROOT, env=offline, check=True, stderr=-3)
+    subprocess.run(
+        [sys.executable, *command], cwd=ROOT, env=offline, check=True, stderr=subprocess.DEVNULL
+    )
     return time.perf_counter() - start
 
 

@@ -399,3 +399,153 @@ def check_cosine(cosine: Callable[[Tensor, Tensor], Tensor]) -> None:
         },
         "a · b / (|a| · |b|).",
     )
+
+
+@attempted
+def check_join_skip(join_skip: Callable[[Tensor, Tensor], Tensor]) -> None:
+    """Notebook 03: how an up block takes in what the way down left for it."""
+    x, skip = torch.arange(16.0).view(2, 2, 2, 2), -torch.ones(2, 2, 2, 2)
+    expect_tensor(
+        join_skip(x, skip),
+        torch.cat([x, skip], dim=1),
+        {
+            "a ResNet adds; a U-Net puts side by side: torch.cat.": x + skip,
+            "that joins the batches: channels are dimension 1.": torch.cat([x, skip], dim=0),
+            "that joins the heights: channels are dimension 1.": torch.cat([x, skip], dim=2),
+            "that joins the widths: channels are dimension 1.": torch.cat([x, skip], dim=3),
+            "x comes first, then the skip.": torch.cat([skip, x], dim=1),
+        },
+        "the channels of x, then those of the skip.",
+    )
+
+
+@attempted
+def check_map_sizes(map_sizes: Callable[[int, int], list[int]]) -> None:
+    """Notebook 03: the resolutions that the blocks of the way down work at."""
+    given = map_sizes(64, 4)
+    if not isinstance(given, list):
+        raise AssertionError(f"you gave a {type(given).__name__}: give a list.")
+    for sizes, hint in (
+        ([64, 32, 16, 8, 4], "the last block does not shrink what it gives."),
+        ([32, 16, 8, 4], "the first block works at the size of the latents."),
+        ([32, 16, 8, 8], "that is what the blocks give; asked is what they work at."),
+        ([8, 16, 32, 64], "that is the way up."),
+        ([64, 48, 32, 16], "each level is half as large as the one before."),
+    ):
+        if given == sizes:
+            raise AssertionError(f"you gave {given}: {hint}")
+    expect(given, [64, 32, 16, 8], {}, "halve from block to block, with //.")
+    expect(map_sizes(16, 3), [16, 8, 4], {}, "it must work for every size and number of blocks.")
+
+
+@attempted
+def check_implied_noise(implied_noise: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
+    """Notebook 03: the noise that lies between a noisy latent and a clean one."""
+    x0, xt, a = torch.tensor([1.0, -2.0]), torch.tensor([2.0, 3.0]), torch.tensor(0.36)
+    expect_tensor(
+        implied_noise(xt, x0, a),
+        torch.tensor([1.75, 5.25]),
+        {
+            "take the square root of alpha_bar_t, and of 1 − alpha_bar_t.": (xt - a * x0) / (1 - a),
+            "divide by √(1 − ᾱ_t): the noise was made smaller before it was added.": xt - 0.6 * x0,
+            "x0 was made smaller, too: by √ᾱ_t.": (xt - x0) / 0.8,
+            "the two factors are exchanged: that is the formula for x0.": (xt - 0.8 * x0) / 0.6,
+            "subtract √ᾱ_t · x0: it is in xt already.": (xt + 0.6 * x0) / 0.8,
+        },
+        "(x_t − √ᾱ_t · x_0) / √(1 − ᾱ_t).",
+    )
+
+
+@attempted
+def check_extra_parameters(extra_parameters: Callable[[int], int]) -> None:
+    """Notebook 03: how many more numbers a UNet has whose latents come with more channels."""
+    expect(
+        extra_parameters(9),
+        14_400,
+        {
+            25_920: "four channels are there already: count those that are new.",
+            26_240: "count what is new: the bias was there before, and four channels.",
+            14_720: "there is one bias for each output channel, and it was there before.",
+            1_600: "each kernel is 3 × 3: nine numbers.",
+            4_800: "each kernel has 3 · 3 numbers, not 3.",
+            45: "each of the 320 output channels has kernels of its own.",
+            14_400.0: "parameters are whole numbers.",
+        },
+        "new channels × 320 output channels × 3 × 3.",
+    )
+    expect(extra_parameters(5), 2_880, {}, "it must work for any number of channels.")
+
+
+@attempted
+def check_snr(snr: Callable[[Tensor], Tensor]) -> None:
+    """Notebook 04: the signal-to-noise ratio of a noisy latent."""
+    expect_number(
+        snr(torch.tensor(0.8)),
+        4.0,
+        {
+            "noise over signal: turn it round.": 0.25,
+            "that is the ratio of deviations; SNR compares variances: no square root.": 2.0,
+            "that is sigma: noise over signal, as deviations.": 0.5,
+            "that is the share of the signal; divide by the share of the noise.": 0.8,
+            "that is in decibels: no logarithm here.": 6.0206,
+        },
+        "ᾱ / (1 − ᾱ).",
+    )
+
+
+@attempted
+def check_timesteps(timesteps: Callable[[int], list[int]]) -> None:
+    """Notebook 04: the timesteps that DDIM visits."""
+    given = timesteps(4)
+    if not isinstance(given, list):
+        raise AssertionError(f"you gave a {type(given).__name__}: give a list.")
+    for times, hint in (
+        ([750, 500, 250, 0], "steps_offset is 1: add it to each."),
+        ([1, 251, 501, 751], "from much noise to little: the largest comes first."),
+        ([0, 250, 500, 750], "the largest comes first, and steps_offset is 1."),
+        ([999, 749, 499, 249], "that is the spacing 'trailing'; 'leading' counts up from 0."),
+        ([999, 666, 333, 0], "that is the spacing 'linspace'; 'leading' counts up from 0."),
+        ([1001, 751, 501, 251], "training knows no timestep above 999: count from 0, add 1."),
+        ([4, 3, 2, 1], "the timesteps of training go up to 999: take strides of 1000 // steps."),
+    ):
+        if given == times:
+            raise AssertionError(f"you gave {given}: {hint}")
+    expect(given, [751, 501, 251, 1], {}, "1 + i · (1000 // steps), the largest first.")
+    expect(timesteps(3), [667, 334, 1], {}, "the stride is a whole number: 1000 // steps.")
+
+
+@attempted
+def check_heun_step(heun_step: Callable) -> None:
+    """Notebook 04: one step of Heun's method."""
+    answer = heun_step(torch.tensor(1.0), lambda x, sigma: x * sigma, 2.0, 1.0)
+    expect_number(
+        answer,
+        0.5,
+        {
+            "you went the wrong way: the step is sigma_next − sigma, and negative.": 3.5,
+            "that is Euler's step: look at the slope at its end as well.": -1.0,
+            "you went along the end's slope alone: take the mean of both.": 2.0,
+            "take the mean of the slopes: divide their sum by 2.": 0.0,
+            "the second step starts from x again, not from where the first one ended.": -1.5,
+            "the slope at the end is asked there: at sigma_next.": 1.0,
+        },
+        "x + (sigma_next − sigma) · (d + d′) / 2, with d′ = slope(x + (sigma_next − sigma) · d, "
+        "sigma_next).",
+    )
+
+
+@attempted
+def check_order(order: Callable[[float, float], float]) -> None:
+    """Notebook 04: the order of a method, from its errors with n and with 2n steps."""
+    expect_number(
+        order(0.8, 0.1),
+        3.0,
+        {
+            "that is how many times smaller it got: 2 to which power is that?": 8.0,
+            "the steps were doubled: take the logarithm to base 2.": 2.0794,
+            "that is the logarithm to base 10: take base 2.": 0.9031,
+            "the first error is the larger one: divide it by the second.": -3.0,
+            "errors are compared by their ratio.": 0.7,
+        },
+        "log2(error_n / error_2n).",
+    )

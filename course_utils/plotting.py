@@ -36,7 +36,10 @@ def show_pictures(
         raise ValueError(f"{len(pictures)} pictures, but {len(titles)} titles: give one for each.")
     columns = columns or min(len(pictures), 8)
     rows = -(-len(pictures) // columns)
-    height = size * (1.18 if titles else 1.02)
+    titles = [wrap(title, int(13 * size)) for title in titles]
+    lines = max((title.count("\n") + 1 for title in titles), default=0)
+    shapes = [np.shape(picture)[:2] for picture in pictures]
+    height = size * max(high / wide for high, wide in shapes) + 0.15 * lines + 0.06
     figure, axes = plt.subplots(
         rows, columns, figsize=(size * columns, height * rows), squeeze=False, layout="compressed"
     )
@@ -46,7 +49,7 @@ def show_pictures(
         array = np.asarray(picture)
         axis.imshow(array, cmap="gray" if array.ndim == 2 else None, interpolation="nearest")
     for axis, title in zip(axes.flat, titles, strict=False):
-        axis.set_title(wrap(title, int(13 * size)), fontsize=8, color=INK)
+        axis.set_title(title, fontsize=8, color=INK)
     return figure
 
 
@@ -157,7 +160,15 @@ def pipeline_diagram(shapes: dict[str, Sequence[int]], steps: int, highlight: st
     arrow(axis, (7.3, low - h / 2), (5.05, low - h / 2), bend=-0.28)
     arrow(axis, (7.3, low + h / 2), (7.3, top - h / 2))
     arrow(axis, (8.05, top), (8.6, top))
-    axis.text(6.2, 0.04, "again, with a little less noise", ha="center", fontsize=7.5, color=MUTED)
+    axis.text(
+        6.2,
+        0.04,
+        "again, with a little less noise",
+        ha="center",
+        fontsize=7.5,
+        color=MUTED,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+    )
     return figure
 
 
@@ -244,9 +255,11 @@ def hourglass(stages: Sequence[tuple[str, Sequence[int], str]], width: float = 1
     """
     figure, axis = blank(width, 3.2)
     tallest = max(shape[1] for _, shape, _ in stages)
-    step = width / len(stages)
+    thickest = np.log2(max(shape[0] for _, shape, _ in stages))
+    step, edge = width / len(stages), 0.0
     for number, (name, (channels, height, across), part) in enumerate(stages):
-        x, tall, wide = (number + 0.5) * step, 2.0 * height / tallest, 0.07 * np.log2(channels + 1)
+        x, tall = (number + 0.5) * step, 2.0 * height / tallest
+        wide = 0.6 * step * np.log2(channels) / thickest
         axis.add_patch(
             FancyBboxPatch(
                 (x - wide / 2, 1.85 - tall / 2),
@@ -260,9 +273,10 @@ def hourglass(stages: Sequence[tuple[str, Sequence[int], str]], width: float = 1
         )
         side = f"{height}²" if height == across else f"{height}×{across}"
         axis.text(x, 0.55, name, ha="center", fontsize=7.5, color=INK)
-        axis.text(x, 0.28, f"{channels} × {side}", ha="center", fontsize=7, color=MUTED)
+        axis.text(x, 0.28, f"{channels} × {side}", ha="center", fontsize=6.5, color=MUTED)
         if number:
-            arrow(axis, (x - 0.72 * step, 1.85), (x - 0.28 * step, 1.85))
+            arrow(axis, (edge, 1.85), (x - wide / 2, 1.85))
+        edge = x + wide / 2
     return figure
 
 

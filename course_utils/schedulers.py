@@ -429,7 +429,7 @@ class DPMSolverPP2M(SigmaSampler):
         return alpha, sigma, alpha.log() - sigma.log()
 
     def step(self, eps, i, x, generator=None):
-        """x_t = (σ_t / σ_s) x_s − α_t (e^{−h} − 1) (x_θ + D1 / 2); arguments as in `Sampler.step`."""
+        """x_t = (σ_t/σ_s) x_s − α_t (e^{−h} − 1)(x_θ + D1/2); arguments as in `Sampler.step`."""
         (alpha_s, sigma_s, lam_s), (alpha_t, sigma_t, lam_t) = self.rates(i), self.rates(i + 1)
         x0 = (x - sigma_s * eps) / alpha_s
         h = lam_t - lam_s

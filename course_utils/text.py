@@ -6,13 +6,16 @@ bit for bit.
 
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import CLIPTextModel, CLIPTokenizer
 
 from course_utils.models import POCKET
+
+if TYPE_CHECKING:
+    from transformers import CLIPTextModel, CLIPTokenizer
 
 
 @dataclass(frozen=True)
@@ -25,12 +28,14 @@ class Stage:
 
 
 @cache
-def bundled_tokenizer() -> CLIPTokenizer:
+def bundled_tokenizer() -> "CLIPTokenizer":
     """The real CLIP tokenizer, which comes with the pocket model: 49,408 tokens."""
+    from transformers import CLIPTokenizer
+
     return CLIPTokenizer.from_pretrained(POCKET / "tokenizer")
 
 
-def tokens(text: str, tokenizer: CLIPTokenizer | None = None) -> list[tuple[int, str]]:
+def tokens(text: str, tokenizer: "CLIPTokenizer | None" = None) -> list[tuple[int, str]]:
     """Cut a text into tokens and number them; neither padded nor cut off.
 
     Args:
@@ -69,7 +74,7 @@ def pad_or_cut(ids: list[int], length: int = 77, pad: int = 49407) -> list[int]:
     return [*ids, *[pad] * (length - len(ids))]
 
 
-def token_ids(text: str, tokenizer: CLIPTokenizer | None = None) -> Tensor:
+def token_ids(text: str, tokenizer: "CLIPTokenizer | None" = None) -> Tensor:
     """A prompt as the text encoder takes it.
 
     Args:
@@ -84,7 +89,7 @@ def token_ids(text: str, tokenizer: CLIPTokenizer | None = None) -> Tensor:
     return torch.tensor([padded])
 
 
-def lost(text: str, tokenizer: CLIPTokenizer | None = None) -> str:
+def lost(text: str, tokenizer: "CLIPTokenizer | None" = None) -> str:
     """The end of a prompt that the text encoder never sees; empty where all of it fits.
 
     Args:
@@ -100,7 +105,7 @@ def lost(text: str, tokenizer: CLIPTokenizer | None = None) -> str:
 
 
 @torch.no_grad()
-def embed(text_encoder: CLIPTextModel, ids: Tensor) -> Tensor:
+def embed(text_encoder: "CLIPTextModel", ids: Tensor) -> Tensor:
     """A vector for each token and one for its place, added: x_i = E[id_i] + P[i].
 
     Args:
@@ -189,7 +194,7 @@ def apply_layer(layer: nn.Module, x: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def transform(text_encoder: CLIPTextModel, x: Tensor) -> Tensor:
+def transform(text_encoder: "CLIPTextModel", x: Tensor) -> Tensor:
     """Embedded tokens to what the UNet hears: all layers, then a last normalisation.
 
     Args:
@@ -203,7 +208,7 @@ def transform(text_encoder: CLIPTextModel, x: Tensor) -> Tensor:
     return text_encoder.final_layer_norm(x)
 
 
-def encode(text_encoder: CLIPTextModel, ids: Tensor) -> Tensor:
+def encode(text_encoder: "CLIPTextModel", ids: Tensor) -> Tensor:
     """Token ids to what the UNet hears: `embed`, then `transform`.
 
     Args:
@@ -216,7 +221,7 @@ def encode(text_encoder: CLIPTextModel, ids: Tensor) -> Tensor:
     return transform(text_encoder, embed(text_encoder, ids))
 
 
-def influence(text_encoder: CLIPTextModel, ids: Tensor) -> Tensor:
+def influence(text_encoder: "CLIPTextModel", ids: Tensor) -> Tensor:
     """How far each token's vector moves when one token is taken out of the sum.
 
     Args:
@@ -234,7 +239,7 @@ def influence(text_encoder: CLIPTextModel, ids: Tensor) -> Tensor:
     return ((after - before).norm(dim=-1) / before.norm(dim=-1)).T
 
 
-def known(text_encoder: CLIPTextModel, ids: Tensor) -> Tensor:
+def known(text_encoder: "CLIPTextModel", ids: Tensor) -> Tensor:
     """Which tokens the model met in training: the others kept an embedding of zeros.
 
     Args:
@@ -259,7 +264,9 @@ def cosine(a: Tensor, b: Tensor) -> Tensor:
     return F.normalize(a, dim=-1) @ F.normalize(b, dim=-1).mT
 
 
-def summary(text_encoder: CLIPTextModel, prompts: list[str], tokenizer: CLIPTokenizer) -> Tensor:
+def summary(
+    text_encoder: "CLIPTextModel", prompts: list[str], tokenizer: "CLIPTokenizer"
+) -> Tensor:
     """One vector for each prompt: that of its end token, which has heard all of it.
 
     Args:
@@ -276,7 +283,7 @@ def summary(text_encoder: CLIPTextModel, prompts: list[str], tokenizer: CLIPToke
 
 
 @torch.no_grad()
-def stages(text_encoder: CLIPTextModel, length: int = 77) -> list[Stage]:
+def stages(text_encoder: "CLIPTextModel", length: int = 77) -> list[Stage]:
     """Send a prompt through a text encoder and write down the shapes on the way.
 
     Args:

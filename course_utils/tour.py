@@ -2,10 +2,13 @@
 
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
-from diffusers import StableDiffusionPipeline
 from torch import nn
+
+if TYPE_CHECKING:
+    from diffusers import StableDiffusionPipeline
 
 PURPOSE = {  # component: (what it is for, why it may be None)
     "vae": ("turns pictures into latents and latents into pictures", ""),
@@ -60,7 +63,7 @@ def count_parameters(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-def components(pipe: StableDiffusionPipeline) -> list[Component]:
+def components(pipe: "StableDiffusionPipeline") -> list[Component]:
     """The components of a pipeline, in its own order.
 
     Args:
@@ -79,7 +82,7 @@ def _component(name: str, part) -> Component:
     return Component(name, type(part).__name__, parameters, purpose)
 
 
-def components_table(pipe: StableDiffusionPipeline) -> str:
+def components_table(pipe: "StableDiffusionPipeline") -> str:
     """The components as text, one line each."""
     rows = [("component", "class", "parameters", "what it is for")]
     rows += [
@@ -94,7 +97,7 @@ def components_table(pipe: StableDiffusionPipeline) -> str:
 
 
 @torch.no_grad()
-def trace(pipe: StableDiffusionPipeline, prompt: str, **options) -> list[Station]:
+def trace(pipe: "StableDiffusionPipeline", prompt: str, **options) -> list[Station]:
     """Draw a picture and write down the shapes at every network on the way.
 
     Args:

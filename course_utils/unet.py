@@ -1,4 +1,4 @@
-"""Notebook 03: the UNet from outside and inside: its blocks, its shapes, its cost, its forward pass."""
+"""Notebook 03: the UNet, outside and inside: its blocks, shapes, cost and forward pass."""
 
 import copy
 import math
@@ -205,7 +205,7 @@ def _skip(axis: Axes, start, end, count: int, under: bool) -> None:
     label_y = y0 + 0.07
     if under:
         plotting.arrow(axis, (x0, y0 - HEIGHT / 2), (x1, y1 - HEIGHT / 2), bend=0.18)
-        label_y = y0 - HEIGHT / 2 - 0.42
+        label_y = y0 - HEIGHT / 2 - 0.09 * (x1 - x0) - 0.15
     else:
         plotting.arrow(axis, (x0 + WIDTH / 2, y0), (x1 - WIDTH / 2, y1))
     axis.text((x0 + x1) / 2, label_y, f"{count} skips", ha="center", fontsize=8,
@@ -251,7 +251,7 @@ def forward(unet: UNet2DConditionModel, z: Tensor, t: int, c: Tensor) -> Tensor:
     Returns:
         the predicted noise eps, (B, C, h, w).
     Source: Ronneberger et al. 2015, figure 1; Rombach et al. 2022, figure 3. Notebook 03,
-    section 6.
+    section 7.
     """
     waves = timestep_embedding(torch.full((len(z),), t), unet.config.block_out_channels[0])
     time = unet.time_embedding(waves)  # (B, 4 · C_0)

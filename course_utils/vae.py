@@ -6,13 +6,16 @@ results equal those of its own `encode` and `decode`, bit for bit.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL
 from PIL import Image
 from skimage.metrics import structural_similarity
 from torch import Generator, Tensor, nn
+
+if TYPE_CHECKING:
+    from diffusers import AutoencoderKL
 
 FACTOR = 8  # pixels to a latent, along each side
 LOGVAR_RANGE = (-30.0, 20.0)  # log σ² is kept inside, so that σ is neither 0 nor infinite
@@ -77,7 +80,7 @@ def to_picture(x: Tensor) -> Image.Image:
 
 
 @torch.no_grad()
-def posterior(vae: AutoencoderKL, x: Tensor) -> tuple[Tensor, Tensor]:
+def posterior(vae: "AutoencoderKL", x: Tensor) -> tuple[Tensor, Tensor]:
     """What the encoder says of the latents: q(z|x) = N(μ, σ²), for each number its own μ and σ.
 
     Args:
@@ -114,7 +117,7 @@ def draw_latents(mean: Tensor, std: Tensor, generator: Generator | None = None) 
     return mean + std * eps
 
 
-def encode(vae: AutoencoderKL, x: Tensor, generator: Generator | None = None) -> Tensor:
+def encode(vae: "AutoencoderKL", x: Tensor, generator: Generator | None = None) -> Tensor:
     """Pictures to latents as the UNet sees them: z = s · (μ + σ · ε).
 
     Args:
@@ -133,7 +136,7 @@ def encode(vae: AutoencoderKL, x: Tensor, generator: Generator | None = None) ->
 
 
 @torch.no_grad()
-def decode(vae: AutoencoderKL, z: Tensor) -> Tensor:
+def decode(vae: "AutoencoderKL", z: Tensor) -> Tensor:
     """Latents to pictures; the inverse of `encode`, as far as there is one.
 
     Args:
@@ -238,7 +241,7 @@ def check_same_shape(x: Tensor, y: Tensor) -> None:
 
 
 @torch.no_grad()
-def stages(vae: AutoencoderKL, height: int, width: int) -> list[Stage]:
+def stages(vae: "AutoencoderKL", height: int, width: int) -> list[Stage]:
     """Send a grey picture through an autoencoder and write down every shape on the way.
 
     Args:
@@ -255,7 +258,7 @@ def stages(vae: AutoencoderKL, height: int, width: int) -> list[Stage]:
     return seen
 
 
-def layers(vae: AutoencoderKL) -> list[tuple[str, Callable[[Tensor], Tensor]]]:
+def layers(vae: "AutoencoderKL") -> list[tuple[str, Callable[[Tensor], Tensor]]]:
     """Everything a picture passes through, in its order; latents are the posterior's mean."""
     encoder, decoder = vae.encoder, vae.decoder
     return [

@@ -1,5 +1,7 @@
 """Every exercise check takes the solution and refuses plausible wrong answers by name."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -22,6 +24,12 @@ def denoise(pipe, context, z, steps, g, forget=""):
         u, c = (c, u) if forget == "swapped" else (u, c)
         z = pipe.scheduler.step(c if forget == "guidance" else u + g * (c - u), t, z).prev_sample
     return z
+
+
+def heun_step(x, slope, sigma, sigma_next):
+    length = sigma_next - sigma
+    first = slope(x, sigma)
+    return x + length * (first + slope(x + length * first, sigma_next)) / 2
 
 
 ANSWERS = [  # check, solution, then wrong answers: (answer, a word of the message)
@@ -195,6 +203,116 @@ ANSWERS += [
             (lambda *a: denoise(*a, forget="swapped"), "negative prompt first"),
             (lambda *a: denoise(*a, forget="guidance"), "combine"),
             (lambda *a: torch.cat([denoise(*a)] * 2), "shape"),
+        ],
+    ),
+]
+ANSWERS += [
+    (
+        checks.check_join_skip,
+        lambda x, skip: torch.cat([x, skip], dim=1),
+        [
+            (lambda x, skip: x + skip, "side by side"),
+            (lambda x, skip: torch.cat([x, skip]), "joins the batches"),
+            (lambda x, skip: torch.cat([x, skip], dim=2), "joins the heights"),
+            (lambda x, skip: torch.cat([x, skip], dim=-1), "joins the widths"),
+            (lambda x, skip: torch.cat([skip, x], dim=1), "x comes first"),
+            (lambda x, skip: [x, skip], "give a tensor"),
+            (lambda x, skip: x, "the channels of x, then"),
+        ],
+    ),
+    (
+        checks.check_map_sizes,
+        lambda size, blocks: [size // 2**i for i in range(blocks)],
+        [
+            (lambda size, blocks: [size // 2**i for i in range(blocks + 1)], "does not shrink"),
+            (
+                lambda size, blocks: [size // 2 ** (i + 1) for i in range(blocks)],
+                "works at the size",
+            ),
+            (lambda size, blocks: [32, 16, 8, 8], "what the blocks give"),
+            (lambda size, blocks: [size // 2**i for i in range(blocks)][::-1], "the way up"),
+            (lambda size, blocks: [64, 48, 32, 16], "half as large"),
+            (lambda size, blocks: [size / 2**i for i in range(blocks)], "with //"),
+            (lambda size, blocks: tuple(size // 2**i for i in range(blocks)), "give a list"),
+            (lambda size, blocks: [64, 32, 16, 8], "every size"),
+        ],
+    ),
+    (
+        checks.check_implied_noise,
+        lambda xt, x0, a: (xt - a.sqrt() * x0) / (1 - a).sqrt(),
+        [
+            (lambda xt, x0, a: (xt - a * x0) / (1 - a), "square root"),
+            (lambda xt, x0, a: xt - a.sqrt() * x0, "divide"),
+            (lambda xt, x0, a: (xt - x0) / (1 - a).sqrt(), "made smaller, too"),
+            (lambda xt, x0, a: (xt - (1 - a).sqrt() * x0) / a.sqrt(), "exchanged"),
+            (lambda xt, x0, a: (xt + a.sqrt() * x0) / (1 - a).sqrt(), "in xt already"),
+            (lambda xt, x0, a: xt, "√"),
+        ],
+    ),
+    (
+        checks.check_extra_parameters,
+        lambda channels: (channels - 4) * 320 * 3 * 3,
+        [
+            (lambda channels: channels * 320 * 9, "four channels are there already"),
+            (lambda channels: channels * 320 * 9 + 320, "count what is new"),
+            (lambda channels: (channels - 4) * 320 * 9 + 320, "one bias"),
+            (lambda channels: (channels - 4) * 320, "nine numbers"),
+            (lambda channels: (channels - 4) * 320 * 3, "not 3"),
+            (lambda channels: (channels - 4) * 9, "kernels of its own"),
+            (lambda channels: (channels - 4) * 320 * 9.0, "whole numbers"),
+            (lambda channels: 14_400, "any number of channels"),
+        ],
+    ),
+    (
+        checks.check_snr,
+        lambda a: a / (1 - a),
+        [
+            (lambda a: (1 - a) / a, "turn it round"),
+            (lambda a: (a / (1 - a)).sqrt(), "no square root"),
+            (lambda a: ((1 - a) / a).sqrt(), "that is sigma"),
+            (lambda a: a, "share of the signal"),
+            (lambda a: 10 * (a / (1 - a)).log10(), "decibels"),
+        ],
+    ),
+    (
+        checks.check_timesteps,
+        lambda steps: [1 + i * (1000 // steps) for i in reversed(range(steps))],
+        [
+            (lambda steps: [i * (1000 // steps) for i in reversed(range(steps))], "steps_offset"),
+            (lambda steps: [1 + i * (1000 // steps) for i in range(steps)], "largest comes first"),
+            (lambda steps: [i * (1000 // steps) for i in range(steps)], "and steps_offset"),
+            (lambda steps: [999 - i * (1000 // steps) for i in range(steps)], "trailing"),
+            (lambda steps: [999 - i * 333 for i in range(steps)], "linspace"),
+            (lambda steps: [1001 - i * (1000 // steps) for i in range(steps)], "above 999"),
+            (lambda steps: [steps - i for i in range(steps)], "go up to 999"),
+            (lambda steps: range(751, 0, -250), "give a list"),
+            (lambda steps: [round(1 + i * 1000 / steps) for i in reversed(range(steps))], "whole"),
+        ],
+    ),
+    (
+        checks.check_heun_step,
+        heun_step,
+        [
+            (lambda x, d, s, n: x + (n - s) * d(x, s), "Euler's"),
+            (
+                lambda x, d, s, n: x + (s - n) * (d(x, s) + d(x + (s - n) * d(x, s), n)) / 2,
+                "wrong way",
+            ),
+            (lambda x, d, s, n: x + (n - s) * d(x + (n - s) * d(x, s), n), "end's slope alone"),
+            (lambda x, d, s, n: 2 * heun_step(x, d, s, n) - x, "divide their sum"),
+            (lambda x, d, s, n: heun_step(x, d, s, n) + (n - s) * d(x, s), "from x again"),
+            (lambda x, d, s, n: heun_step(x, lambda y, _: d(y, s), s, n), "at sigma_next"),
+        ],
+    ),
+    (
+        checks.check_order,
+        lambda once, twice: math.log2(once / twice),
+        [
+            (lambda once, twice: once / twice, "to which power"),
+            (lambda once, twice: math.log(once / twice), "base 2"),
+            (lambda once, twice: math.log10(once / twice), "base 10"),
+            (lambda once, twice: math.log2(twice / once), "divide it by the second"),
+            (lambda once, twice: once - twice, "by their ratio"),
         ],
     ),
 ]

@@ -125,7 +125,7 @@ def test_the_boxes_of_the_diagram_do_not_touch(sd_21, drawing):
     boxes = [b for b in boxes if b.width > 1]
     assert len(boxes) == 11
     for i, one in enumerate(boxes):
-        assert 0 <= one.x0 and one.x1 <= figure.axes[0].get_xlim()[1]
+        assert one.x0 >= 0 and one.x1 <= figure.axes[0].get_xlim()[1]
         assert not any(one.overlaps(other) for other in boxes[i + 1 :])
 
 

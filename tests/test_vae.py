@@ -6,7 +6,7 @@ import torch
 from diffusers import AutoencoderKL
 from diffusers.image_processor import VaeImageProcessor
 from PIL import Image
-from skimage.metrics import peak_signal_noise_ratio
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from course_utils import vae
 from course_utils.models import architecture
@@ -138,6 +138,16 @@ def test_ssim_falls_from_one_as_noise_grows(x):
     values = [vae.ssim(x[:1], (x[:1] + level * noise)) for level in (0, 0.1, 0.5, 2)]
     assert values[0] == pytest.approx(1)
     assert values == sorted(values, reverse=True) and values[-1] < 0.3
+
+
+def test_ssim_knows_the_range_of_the_pictures(x):
+    y = -x[:1] / 2
+    theirs = structural_similarity(
+        *(picture[0].permute(1, 2, 0).numpy() for picture in (x[:1], y)),
+        channel_axis=2,
+        data_range=2,
+    )
+    assert vae.ssim(x[:1], y) == pytest.approx(float(theirs), abs=1e-6)
 
 
 def test_the_difference_is_in_grey_levels_of_0_to_255():

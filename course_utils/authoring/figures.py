@@ -18,6 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from scipy.ndimage import distance_transform_edt
 
+from course_utils.authoring import model_figures
 from course_utils.authoring.pictures import smaller_png
 from course_utils.authoring.source import ROOT, BuildError
 from course_utils.plotting import INK, MUTED, wrap
@@ -40,7 +41,11 @@ def world() -> Figure:
     return figure
 
 
-FIGURES: dict[str, Callable[[], Figure]] = {"00_world": world}
+FIGURES: dict[str, Callable[[], Figure]] = {
+    "00_world": world,
+    "00_prompts": model_figures.prompts,
+    "00_seeds": model_figures.seeds,
+}
 
 
 def varied_samples(count: int, candidates: int = 300) -> list[Sample]:

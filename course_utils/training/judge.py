@@ -102,7 +102,8 @@ def train_judge(config: Config, folder: Path, stop_after: int | None = None) -> 
     """Train, or go on training, the judge of a configuration; returns its average."""
     pictures, _, scenes = world_pictures(folder.parent, config.examples)
     torch.manual_seed(config.seed)
-    judge = Judge().to(memory_format=torch.channels_last)
+    judge = load_judge() if config.options.get("go_on") else Judge()
+    judge = judge.train().to(memory_format=torch.channels_last)
     return fit(judge, judge_loss(pictures, scene_classes(scenes)), config, folder, stop_after)
 
 

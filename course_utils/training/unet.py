@@ -111,7 +111,11 @@ def train_unet(config: Config, folder: Path, stop_after: int | None = None) -> U
             AutoencoderKL.from_pretrained(build / options["vae"]), pictures, device
         ),
     )
-    words = encode_captions(text_encoder, token_ids(tokenizer, captions), device)
+    words = encoded(
+        build / options["text_encoder"],
+        f"words-{config.examples}",
+        lambda: {"words": encode_captions(text_encoder, token_ids(tokenizer, captions), device)},
+    )["words"]
     silence = encode_captions(text_encoder, token_ids(tokenizer, [""]), device)[0].float()
     torch.manual_seed(config.seed)
     unet = make_unet(config.model)

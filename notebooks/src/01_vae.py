@@ -137,7 +137,8 @@ def thumbnail(picture, side=18):
 
 
 print("                          PSNR   SSIM")
-for name, picture, one, there in zip(("world", "photo"), (drawn, photo), x.split(1), back.split(1), strict=True):
+named = {"world": drawn, "photo": photo}
+for (name, picture), one, there in zip(named.items(), x.split(1), back.split(1), strict=True):
     small = vae.to_tensor(thumbnail(picture))
     print(f"{name}: VAE, 1,024 numbers  {vae.psnr(one, there):5.1f}  {vae.ssim(one, there):5.2f}")
     print(f"{name}: 18 × 18 thumbnail   {vae.psnr(one, small):5.1f}  {vae.ssim(one, small):5.2f}")
@@ -153,11 +154,13 @@ plotting.show_maps([vae.difference(a, b) for _, a, b in pairs], [name for name, 
 plt.show()
 
 # %% [markdown]
-# Large surfaces are nearly free of error. It sits on the edges, and in the small things: the
-# pattern of a coat, an eye, a hand. That is why faces and letters are the weak spot of the
-# real model, too; it has the same 48 to 1.
+# Large surfaces are nearly free of error. It sits on the edges, and in small things: an eye, a
+# hand, the hair of a cat. That is why faces and letters are the weak spot of the real model, too;
+# it has the same 48 to 1.
 #
-# And our VAE was trained on the small world only. Over many pictures it has never seen:
+# On the man, the VAE is far ahead of the thumbnail. On the photograph it hardly is, because it has
+# seen nothing but our small world: it learned which pictures are *likely*, and spends its numbers
+# on those. Here is how it does on many pictures of that world, none of which it was trained on:
 
 # %%
 world = torch.cat([vae.to_tensor(sample(HELD_OUT + seed).picture) for seed in range(48)])
@@ -172,6 +175,9 @@ pictures = [vae.to_picture(t[i : i + 1]) for i in (worst, best) for t in (world,
 plotting.show_pictures(pictures, ["the hardest", "there and back", "the easiest", "there and back"],
                        size=2.3)
 plt.show()
+
+# %% [markdown]
+# Sharp corners are hard for it, and a blurry picture is easy: there is less to keep.
 
 # %% [markdown]
 # ## 3 · A cloud, not a point
@@ -291,32 +297,33 @@ weights = (0, 0.25, 0.5, 0.75, 1)
 pixels = [vae.to_picture(torch.lerp(a, b, w)) for w in weights]
 latents = [vae.to_picture(vae.decode(pipe.vae, torch.lerp(za, zb, w))) for w in weights]
 titles = [f"{space}, w = {w}" for space in ("pixels", "latents") for w in weights]
-plotting.show_pictures([*pixels, *latents], titles, columns=5, size=1.9)
+plotting.show_pictures([*pixels, *latents], titles, columns=5, size=1.7)
 plt.show()
 
 # %% [markdown]
-# Above, two slides laid over each other. Below, the decoder tries to make *one* picture
-# of each mixture, and edges stay edges; but it cannot make a dog out of half a dog and half
-# another. Moving through *meanings* is not the VAE's task; that takes the UNet and the words.
+# Above, two slides laid over each other. Below, the decoder does a little better: it sees one
+# brown dog where the pixels show two. But half a tree stays half a tree. Moving through *meanings*
+# is not the VAE's task; that takes the words and the UNet.
 #
 # Now noise. The same share of noise, added to pixels and to latents:
 
 # %%
-levels = (0, 0.1, 0.25, 0.5, 1)
+levels = (0, 0.25, 0.5, 1, 2)
 generator = torch.Generator().manual_seed(0)
 noise_x, noise_z = (torch.randn(t.shape, generator=generator) for t in (a, za))
 spread = float(a.std())  # the latents' own is 1
 pixels = [vae.to_picture(a + level * spread * noise_x) for level in levels]
 latents = [vae.to_picture(vae.decode(pipe.vae, za + level * noise_z)) for level in levels]
 titles = [f"{space} + {level:g} noise" for space in ("pixels", "latents") for level in levels]
-plotting.show_pictures([*pixels, *latents], titles, columns=5, size=1.9)
+plotting.show_pictures([*pixels, *latents], titles, columns=5, size=1.5)
 plt.show()
 
 # %% [markdown]
 # Noise in pixels is grain: every dot on its own, and the eye looks through it. Noise in latents is
 # *wrong content*: each of the 256 places of 8 × 8 pixels says something else, and the decoder
-# believes it. A little is forgiven, which is what the clouds of section 3 were for. Where it is as
-# strong as the latents themselves, the picture is gone. From there a UNet has to find its way back.
+# believes it. A little is forgiven, which is what the clouds of section 3 were for. Where it is
+# twice as strong as the latents themselves, the dog is gone. From there the UNet has to find a way
+# back.
 
 # %% [markdown]
 # ## 6 · Exercises
@@ -349,8 +356,8 @@ def draw_latents(mean: torch.Tensor, logvar: torch.Tensor, eps: torch.Tensor) ->
 checks.check_draw_latents(draw_latents)
 
 # %% [markdown]
-# **Exercise 3** (medium, 5 minutes). Measure how near two pictures are. Mind the range: ours reach from −1
-# to 1.
+# **Exercise 3** (medium, 5 minutes). Measure how near two pictures are. Mind the range: ours
+# reach from −1 to 1.
 
 # %% tags=["exercise"]
 def psnr(x: torch.Tensor, y: torch.Tensor) -> float:

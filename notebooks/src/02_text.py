@@ -76,9 +76,10 @@ for word in words:
     print(f"{word:15} {len(pieces)}  {' · '.join(pieces)}")
 
 # %% [markdown]
-# The list was made by counting: start from single bytes, join the two neighbours that stand together most
-# often in a mountain of English text, and do it again, 48,894 times. That is *byte pair encoding*. English
-# words are short in it; other scripts fall apart into bytes, which no longer show as letters.
+# The list was made by counting: start from single bytes, join the two neighbours that stand
+# together most often in a mountain of English text, and do it again, 48,894 times. That is *byte
+# pair encoding*. English words are short in it; other scripts fall apart into bytes, which no
+# longer show as letters.
 
 # %% [markdown]
 # ## 2 · Always 77
@@ -128,9 +129,9 @@ plt.show()
 # ## 3 · Numbers to vectors
 #
 # A number of a token says nothing: 1929, the dog, is not a little more than 1928. So the first
-# layer of the text encoder is a table, with one row of learned numbers for each token. A second table has
-# one row for each of the 77 places, because otherwise "a man on a dog" and "a dog on a man" would be
-# the same heap of words. The two rows are added:
+# layer of the text encoder is a table, with one row of learned numbers for each token. A second
+# table has one row for each of the 77 places, because otherwise "a man on a dog" and "a dog on a
+# man" would be the same heap of words. The two rows are added:
 #
 # $$x_i = E[\mathrm{id}_i] + P[i]$$
 #
@@ -162,8 +163,9 @@ plt.show()
 # %% [markdown]
 # ## 4 · Words look back
 #
-# So far no word knows of any other. *Attention* changes that. Every token asks a question $q$; every token
-# holds out a key $k$ and a value $v$. Where question and key fit, the value is taken over:
+# So far no word knows of any other. *Attention* changes that. Every token asks a question $q$;
+# every token holds out a key $k$ and a value $v$. Where question and key fit, the value is taken
+# over:
 #
 # $$A = \operatorname{softmax}\!\left(\frac{Q K^\top}{\sqrt d} + M\right), \qquad x \leftarrow x + A V,
 # \qquad M_{ij} = \begin{cases} 0 & j \le i \\ -\infty & j > i \end{cases}$$
@@ -191,8 +193,6 @@ print("weights", tuple(weights.shape), " gathered", tuple(gathered.shape))
 print("as the model does it:", torch.allclose(gathered, text.attend(attention, h), atol=1e-5))
 
 # %%
-names = [piece for _, piece in text.tokens(prompt)]
-names = ["start", *names[1:-1], "end"]
 plotting.show_maps(weights[0], [f"head {n}" for n in range(4)], size=2.1, signed=False, limit=1,
                    bar="attention")
 plt.show()
@@ -204,15 +204,22 @@ plt.show()
 
 # %%
 matrix = text.influence(pipe.text_encoder, short)
+names = ["start", *(piece for _, piece in text.tokens(prompt)[1:-1]), "end"]
 plotting.heat_map(matrix, [f"{name} hears" for name in names], names, size=0.52, high=1.0)
 plt.show()
 print("a later word never changes an earlier vector:", bool((matrix.triu(1) == 0).all()))
 
 # %% [markdown]
-# Empty squares are exactly zero, not small. So "a" in "a dog" is the same vector as in "a cat"; only what comes
-# *behind* the animal knows of it. CLIP was built this way so that the last token, the end, has heard
-# everything: it is the summary of the prompt. And the end tokens that fill up the 77 places? They
-# come after it, so they have heard everything, too. The UNet listens to all of them.
+# Empty squares are exactly zero, not small. So "a" in "a dog" is the same vector as in "a cat"; only
+# what comes *behind* the animal knows of it. CLIP was built this way so that the last token, the end,
+# has heard everything: it is the summary of the prompt.
+#
+# Look down the columns. *Robot* is heard by all that follow, because it says most about the picture.
+# And everybody hears the start, which says nothing at all: a place to look where there is nothing
+# to hear.
+#
+# And the end tokens that fill up the 77 places? They come last, so they have heard everything, too.
+# The UNet listens to all of them.
 
 # %%
 vectors = text.encode(pipe.text_encoder, text.token_ids("a red ball on a beach"))
@@ -238,7 +245,8 @@ plt.show()
 # Vectors can be calculated with. First a swap: take the embedded prompt about a dog, and put the
 # row of the cat in the dog's place.
 #
-# $$x_2 \leftarrow E[\text{cat}] + P[2], \qquad x_2 \leftarrow (1-w)\, E[\text{dog}] + w\, E[\text{cat}] + P[2]$$
+# $$x_2 \leftarrow E[\text{cat}] + P[2], \qquad
+# x_2 \leftarrow (1-w)\, E[\text{dog}] + w\, E[\text{cat}] + P[2]$$
 #
 # | symbol | variable | shape |
 # |---|---|---|
@@ -268,7 +276,7 @@ print("swapped by hand = typed:", torch.equal(mixed(1), typed))
 def draw(vectors, seed=6):
     """Draw from vectors in place of a prompt."""
     generator = torch.Generator().manual_seed(seed)
-    return pipe(prompt_embeds=vectors, num_inference_steps=20, guidance_scale=6,
+    return pipe(prompt_embeds=vectors, num_inference_steps=15, guidance_scale=6,
                 generator=generator).images[0]
 
 
@@ -307,19 +315,27 @@ prompts = [
 ]
 summaries = text.summary(pipe.text_encoder, prompts, pipe.tokenizer)
 similarity = text.cosine(summaries, summaries)
-plotting.heat_map(similarity.round(decimals=3), prompts, size=0.55, digits=2)
+numbers = [str(number) for number in range(1, len(prompts) + 1)]
+rows = [f"{prompt}  {number}" for prompt, number in zip(prompts, numbers, strict=True)]
+plotting.heat_map(similarity, rows, numbers, size=0.55, digits=1)
 plt.show()
 
 # %% [markdown]
-# **What our encoder cannot.** CLIP learned from 400 million captions. Ours was trained on the captions of
-# the small world and has met fewer than a hundred different tokens. The rows of all others stayed zero:
-# to our model they are silence. Watch what that does.
+# The dog and the cat on the bench are near; so are the two cats in the snow, painted or not. Words
+# for a place and a time bring prompts together as words for a thing do. And the flooble is a
+# little like everything. That is not deep: it has a reason.
+
+# %% [markdown]
+# **What our encoder cannot do.** CLIP learned from 400 million captions. Ours was trained on the
+# captions of the small world and has met fewer than a hundred different tokens. The rows of all
+# others stayed zero: to our model they are silence. Watch what that does.
 
 # %%
 for prompt in ("a painting of a flooble", "a tiger on a beach", "a giraffe on a beach"):
     ids = text.token_ids(prompt)[0, : len(text.tokens(prompt))]
     seen = text.known(pipe.text_encoder, ids)
-    print(f"{prompt:25}", [piece for (_, piece), s in zip(text.tokens(prompt), seen, strict=True) if not s])
+    strangers = [piece for (_, piece), s in zip(text.tokens(prompt), seen, strict=True) if not s]
+    print(f"{prompt:25}", strangers)
 tiger, giraffe = (
     text.encode(pipe.text_encoder, text.token_ids(f"a {animal} on a beach"))
     for animal in ("tiger", "giraffe")
@@ -397,14 +413,16 @@ checks.check_cosine(cosine)
 # %% [markdown]
 # ## 7 · The proof
 #
-# `text.encode` is the whole text encoder in about 30 lines. The pipeline has a function of its own for all of
-# this, `encode_prompt`. Ours must give what the UNet would get, with the prompt and without.
+# `text.encode` is the whole text encoder in about 30 lines. The pipeline has a function of its
+# own for all of this, `encode_prompt`. Ours must give what the UNet would get, with the prompt
+# and without.
 
 # %%
 prompt = "A small robot, high resolution, sitting on a park bench"
 c, u = pipe.encode_prompt(prompt, "cpu", 1, True, negative_prompt="blurry")
-print("prompt equal:         ", torch.equal(text.encode(pipe.text_encoder, text.token_ids(prompt)), c))
-print("negative prompt equal:", torch.equal(text.encode(pipe.text_encoder, text.token_ids("blurry")), u))
+for what, words, theirs in (("prompt", prompt, c), ("negative prompt", "blurry", u)):
+    ours = text.encode(pipe.text_encoder, text.token_ids(words, pipe.tokenizer))
+    print(f"{what} equal:", torch.equal(ours, theirs), tuple(ours.shape))
 
 # %% [markdown]
 # ## 8 · At full size
@@ -426,9 +444,10 @@ for name in ("pocket", "sd-1.5", "sd-2.1"):
           f"{table / total:.0%} of them tables")
 
 # %% [markdown]
-# In the pocket model nearly everything is the table of 49,408 rows, and nearly all of the table is zeros. (Stable Diffusion 2.1 differs in one more
-# detail: its tokenizer fills up with "!", whose id is 0, and not with the end token. Ask
-# `pipe.tokenizer.pad_token` and you need not remember.)
+# In the pocket model nearly everything is the table of 49,408 rows, and nearly all of the table
+# is zeros. (Stable Diffusion 2.1 differs in one more detail: its tokenizer fills up with "!",
+# whose id is 0, and not with the end token. Ask `pipe.tokenizer.pad_token` and you need not
+# remember.)
 #
 # Write `course_utils.load("sd-2.1")` at the top to run every cell on the real weights, a download of
 # 5 GB. There, the flooble will be *something*.
