@@ -33,6 +33,7 @@ def line_loss(model, indices, generator, share):
     """Learn y = 2x + 1 from noisy points; a loss small enough to follow by eye."""
     x = indices[:, None].float() / 64
     y = 2 * x + 1 + 0.01 * torch.randn(x.shape, generator=generator)
+    assert len(y[share]) * int(os.environ.get("WORLD_SIZE", 1)) == len(y)
     return {"loss": (model(x[share]) - y[share]).square().mean()}
 
 
@@ -84,7 +85,9 @@ sys.path.insert(0, {tests!r})
 from pathlib import Path
 from test_training import LINE, fit, line_loss, new_line
 model = fit(new_line(), line_loss, LINE, Path({folder!r}))
-torch.save(model.state_dict(), Path({folder!r}) / "end.pt")
+from accelerate import PartialState
+process = PartialState()
+torch.save(model.state_dict(), Path({folder!r}) / f"{{process.process_index}}-of-{{process.num_processes}}")
 """
 
 
@@ -98,10 +101,11 @@ def test_two_processes_share_a_batch(tmp_path):
     settings = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=settings, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]
-    shared = torch.load(tmp_path / "end.pt", weights_only=True)
     alone = fit(new_line(), line_loss, LINE, tmp_path / "alone").state_dict()
-    for name, value in alone.items():
-        torch.testing.assert_close(shared[name], value, rtol=1e-5, atol=1e-6)
+    for end in ("0-of-2", "1-of-2"):
+        shared = torch.load(tmp_path / end, weights_only=True)
+        for name, value in alone.items():
+            torch.testing.assert_close(shared[name], value, rtol=1e-5, atol=1e-6)
 
 
 def test_every_step_has_its_own_dice():

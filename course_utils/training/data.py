@@ -7,9 +7,9 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-from accelerate import PartialState
 from tqdm.auto import tqdm
 
+from course_utils.training.loop import first_process_first
 from course_utils.world import sample
 from course_utils.world.vocabulary import SIZE
 
@@ -27,7 +27,7 @@ def world_pictures(folder: Path, count: int, first: int = 0, workers: int = 2):
     """
     stem = folder / f"world-{first}-{count}"
     pictures, texts = stem.with_suffix(".npy"), stem.with_suffix(".json")
-    with PartialState().local_main_process_first():
+    with first_process_first():
         if not texts.exists():
             _render(pictures, texts, range(first, first + count), workers)
     told = json.loads(texts.read_text())

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 import yaml
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
 from accelerate.utils import ProjectConfiguration
 from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
@@ -53,6 +53,12 @@ class Config:
     save_every: int = 250
     threads: int = 2
     seed: int = 0
+
+
+def first_process_first():
+    """A context in which the first process on a machine goes before the others: what it writes,
+    they find."""
+    return PartialState(cpu=not torch.cuda.is_available()).local_main_process_first()
 
 
 def read_config(name: str | Path) -> Config:
@@ -110,6 +116,7 @@ def fit(
     """
     torch.set_num_threads(config.threads)
     accelerator = Accelerator(
+        cpu=not torch.cuda.is_available(),
         mixed_precision=config.precision,
         log_with="tensorboard",
         project_config=ProjectConfiguration(project_dir=str(folder), logging_dir=str(folder)),

@@ -8,7 +8,6 @@ The pictures are encoded once; so are the captions, since the text encoder is fr
 from pathlib import Path
 
 import torch
-from accelerate import PartialState
 from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
 from safetensors.torch import load_file, save_file
@@ -17,7 +16,7 @@ from tqdm.auto import tqdm
 from transformers import CLIPTextModel
 
 from course_utils.training.data import world_pictures
-from course_utils.training.loop import Config, fit, read_config
+from course_utils.training.loop import Config, first_process_first, fit, read_config
 from course_utils.training.text import clip_tokenizer, token_ids
 from course_utils.training.vae import to_model
 
@@ -60,7 +59,7 @@ def encode_captions(text_encoder: CLIPTextModel, ids: Tensor, device: torch.devi
 def encoded(folder: Path, name: str, make) -> dict[str, Tensor]:
     """Tensors kept in a file, made on first use."""
     path = folder / f"{name}.safetensors"
-    with PartialState().local_main_process_first():
+    with first_process_first():
         if not path.exists():
             folder.mkdir(parents=True, exist_ok=True)
             save_file(make(), path)

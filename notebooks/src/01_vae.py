@@ -72,8 +72,10 @@ z = vae.encode(pipe.vae, x)
 back = vae.decode(pipe.vae, z)
 
 print("pictures", tuple(x.shape), " latents", tuple(z.shape), " pictures", tuple(back.shape))
-print(f"numbers in a picture: {x[0].numel():,}; in its latents: {z[0].numel():,}; "
-      f"{x.numel() / z.numel():.0f} to 1")
+print(
+    f"numbers in a picture: {x[0].numel():,}; in its latents: {z[0].numel():,}; "
+    f"{x.numel() / z.numel():.0f} to 1"
+)
 
 # %%
 pictures = [drawn, vae.to_picture(back[:1]), photo, vae.to_picture(back[1:])]
@@ -101,8 +103,10 @@ for height, width in [(128, 128), (120, 96), (127, 121), (100, 71)]:
     odd = torch.zeros(1, 3, height, width)
     latents = pipe.vae.encode(odd).latent_dist.mean
     returned = pipe.vae.decode(latents).sample
-    print(f"{height} × {width} → {latents.shape[2]} × {latents.shape[3]} → "
-          f"{returned.shape[2]} × {returned.shape[3]}")
+    print(
+        f"{height} × {width} → {latents.shape[2]} × {latents.shape[3]} → "
+        f"{returned.shape[2]} × {returned.shape[3]}"
+    )
 try:
     vae.encode(pipe.vae, odd)
 except ValueError as error:
@@ -129,6 +133,7 @@ except ValueError as error:
 # Numbers mean little alone. So let a rival have as many: a thumbnail of 18 × 18 pixels in
 # three colours is 972 numbers, the latents are 1,024.
 
+
 # %%
 def thumbnail(picture, side=18):
     """Shrink a picture to side × side pixels and blow it up again."""
@@ -136,21 +141,21 @@ def thumbnail(picture, side=18):
     return small.resize(picture.size, Image.Resampling.BICUBIC)
 
 
-print("                          PSNR   SSIM")
-named = {"world": drawn, "photo": photo}
-for (name, picture), one, there in zip(named.items(), x.split(1), back.split(1), strict=True):
-    small = vae.to_tensor(thumbnail(picture))
-    print(f"{name}: VAE, 1,024 numbers  {vae.psnr(one, there):5.1f}  {vae.ssim(one, there):5.2f}")
-    print(f"{name}: 18 × 18 thumbnail   {vae.psnr(one, small):5.1f}  {vae.ssim(one, small):5.2f}")
+small = torch.cat([vae.to_tensor(thumbnail(picture)) for picture in (drawn, photo)])
+rivals = {"VAE, 1,024 numbers": back, "18 × 18 thumbnail": small}
+print(f"{'':25}   PSNR   SSIM")
+for i, picture in enumerate(("world", "photo")):
+    for name, y in rivals.items():
+        pair = x[i : i + 1], y[i : i + 1]
+        print(f"{picture}: {name:18}  {vae.psnr(*pair):5.1f}  {vae.ssim(*pair):5.2f}")
 
 # %% [markdown]
 # Where does the loss sit? In the difference picture, bright means wrong.
 
 # %%
-pairs = [("VAE", back[:1], x[:1]), ("thumbnail", vae.to_tensor(thumbnail(drawn)), x[:1]),
-         ("VAE", back[1:], x[1:]), ("thumbnail", vae.to_tensor(thumbnail(photo)), x[1:])]
-plotting.show_maps([vae.difference(a, b) for _, a, b in pairs], [name for name, _, _ in pairs],
-                   size=2.3, signed=False, limit=80, bar="grey levels of 255")
+errors = [vae.difference(x[i : i + 1], y[i : i + 1]) for i in range(2) for y in rivals.values()]
+titles, bar = ["VAE", "thumbnail"] * 2, "grey levels of 255"
+plotting.show_maps(errors, titles, size=2.3, signed=False, limit=80, bar=bar)
 plt.show()
 
 # %% [markdown]
@@ -168,12 +173,15 @@ world_z = vae.encode(pipe.vae, world)
 returned = vae.decode(pipe.vae, world_z)
 scores = torch.tensor([vae.psnr(a, b) for a, b in zip(world, returned, strict=True)])
 best, worst = int(scores.argmax()), int(scores.argmin())
-print(f"PSNR over 48 pictures of the world: mean {scores.mean():.1f}, "
-      f"worst {scores.min():.1f}, best {scores.max():.1f} dB")
+print(
+    f"PSNR over 48 pictures of the world: mean {scores.mean():.1f}, "
+    f"worst {scores.min():.1f}, best {scores.max():.1f} dB"
+)
 
 pictures = [vae.to_picture(t[i : i + 1]) for i in (worst, best) for t in (world, returned)]
-plotting.show_pictures(pictures, ["the hardest", "there and back", "the easiest", "there and back"],
-                       size=2.3)
+plotting.show_pictures(
+    pictures, ["the hardest", "there and back", "the easiest", "there and back"], size=2.3
+)
 plt.show()
 
 # %% [markdown]
@@ -252,13 +260,13 @@ print(f"the real model's: 0.18215 = 1 / {1 / 0.18215:.2f}")
 
 # %%
 bins = np.linspace(-5, 5, 81)
-middle = (bins[1:] + bins[:-1]) / 2
+colors = ("#4a7fd6", "#f2b134", "#2fa37c", "#c2589b")
 figure, axis = plt.subplots(figsize=(7.2, 2.8), layout="constrained")
-for number, color in enumerate(("#4a7fd6", "#f2b134", "#2fa37c", "#c2589b")):
-    axis.hist((s * raw[:, number]).flatten().numpy(), bins, density=True, histtype="step",
-              color=color, linewidth=1.4, label=f"channel {number}")
-axis.plot(middle, np.exp(-(middle**2) / 2) / np.sqrt(2 * np.pi), color=plotting.INK, linewidth=1,
-          linestyle="--", label="normal, variance 1")
+for number, color in enumerate(colors):
+    share, _ = np.histogram(s * raw[:, number].numpy(), bins, density=True)
+    axis.stairs(share, bins, color=color, linewidth=1.4, label=f"channel {number}")
+normal = np.exp(-(bins**2) / 2) / np.sqrt(2 * np.pi)
+axis.plot(bins, normal, color=plotting.INK, linestyle="--", label="normal, variance 1")
 axis.set(xlabel="scaled latent s · z", ylabel="share", yticks=[], xlim=(-5, 5))
 axis.spines[["top", "right", "left"]].set_visible(False)
 axis.legend(frameon=False, fontsize=8)
@@ -331,6 +339,7 @@ plt.show()
 # **Exercise 1** (easy, 3 minutes). Bring the pixels of a file, whole numbers from 0 to 255, to the
 # range of the VAE.
 
+
 # %% tags=["exercise"]
 def scale_pixels(pixels: torch.Tensor) -> torch.Tensor:
     """uint8 in 0..255 → float32 in -1..1."""
@@ -344,6 +353,7 @@ checks.check_scale_pixels(scale_pixels)
 # %% [markdown]
 # **Exercise 2** (medium, 5 minutes). The encoder gives the mean and the logarithm of the *variance*.
 # Draw latents, with the noise that you are handed.
+
 
 # %% tags=["exercise"]
 def draw_latents(mean: torch.Tensor, logvar: torch.Tensor, eps: torch.Tensor) -> torch.Tensor:
@@ -359,6 +369,7 @@ checks.check_draw_latents(draw_latents)
 # **Exercise 3** (medium, 5 minutes). Measure how near two pictures are. Mind the range: ours
 # reach from −1 to 1.
 
+
 # %% tags=["exercise"]
 def psnr(x: torch.Tensor, y: torch.Tensor) -> float:
     """Peak signal-to-noise ratio of two pictures in -1..1, in decibels."""
@@ -372,6 +383,7 @@ checks.check_psnr(psnr)
 
 # %% [markdown]
 # **Exercise 4** (think, 3 minutes). Which size has a picture that comes back from the VAE?
+
 
 # %% tags=["exercise"]
 def returned_size(height: int, width: int) -> tuple[int, int]:
@@ -422,8 +434,10 @@ with FlopCounterMode(display=False) as decoding:
     returned = vae.decode(real, latents)
 print(tuple(big.shape), "→", tuple(latents.shape), "→", tuple(returned.shape))
 print(f"parameters: {tour.count_parameters(real):,}, ours {tour.count_parameters(pipe.vae):,}")
-print(f"encode {encoding.get_total_flops() / 1e9:,.1f}, "
-      f"decode {decoding.get_total_flops() / 1e9:,.1f} billion operations")
+print(
+    f"encode {encoding.get_total_flops() / 1e9:,.1f}, "
+    f"decode {decoding.get_total_flops() / 1e9:,.1f} billion operations"
+)
 
 # %%
 way = vae.stages(real, 512, 512)

@@ -193,8 +193,9 @@ print("weights", tuple(weights.shape), " gathered", tuple(gathered.shape))
 print("as the model does it:", torch.allclose(gathered, text.attend(attention, h), atol=1e-5))
 
 # %%
-plotting.show_maps(weights[0], [f"head {n}" for n in range(4)], size=2.1, signed=False, limit=1,
-                   bar="attention")
+plotting.show_maps(
+    weights[0], [f"head {n}" for n in range(4)], size=2.1, signed=False, limit=1, bar="attention"
+)
 plt.show()
 
 # %% [markdown]
@@ -235,8 +236,9 @@ print("places that differ:", "".join("×" if place else "·" for place in moved.
 
 # %%
 stops = text.stages(pipe.text_encoder)
-plotting.chain([(s.name, plotting.shape_text(s.shape), "text" if s.parameters else "data")
-                for s in stops])
+plotting.chain(
+    [(s.name, plotting.shape_text(s.shape), "text" if s.parameters else "data") for s in stops]
+)
 plt.show()
 
 # %% [markdown]
@@ -272,12 +274,14 @@ print("swapped by hand = typed:", torch.equal(mixed(1), typed))
 # %% [markdown]
 # The swap is the same as typing *cat*. But half a cat nobody can type:
 
+
 # %%
 def draw(vectors, seed=6):
     """Draw from vectors in place of a prompt."""
     generator = torch.Generator().manual_seed(seed)
-    return pipe(prompt_embeds=vectors, num_inference_steps=15, guidance_scale=6,
-                generator=generator).images[0]
+    return pipe(
+        prompt_embeds=vectors, num_inference_steps=15, guidance_scale=6, generator=generator
+    ).images[0]
 
 
 weights = (0, 0.25, 0.5, 0.75, 1)
@@ -304,7 +308,6 @@ plt.show()
 
 # %%
 prompts = [
-    "a wave breaking",
     "a wave breaking at night",
     "a cityscape at night",
     "a dog on a park bench",
@@ -344,7 +347,12 @@ print("a tiger is a giraffe:", torch.equal(tiger, giraffe))
 print("tokens it knows:", int(text.known(pipe.text_encoder, torch.arange(len(E))).sum()))
 
 # %%
-strange = ["a painting of a flooble", "a tiger on a beach", "a giraffe on a beach", "a dog on a beach"]
+strange = [
+    "a painting of a flooble",
+    "a tiger on a beach",
+    "a giraffe on a beach",
+    "a dog on a beach",
+]
 pictures = [draw(text.encode(pipe.text_encoder, text.token_ids(prompt))) for prompt in strange]
 plotting.show_pictures(pictures, strange, size=2.3)
 plt.show()
@@ -358,6 +366,7 @@ plt.show()
 #
 # **Exercise 1** (easy, 5 minutes). Bring a list of ids to a given length: fill up with end tokens,
 # 49407, or cut, so that the end token stays.
+
 
 # %% tags=["exercise"]
 def pad_or_cut(ids: list[int], length: int) -> list[int]:
@@ -374,6 +383,7 @@ checks.check_pad_or_cut(pad_or_cut)
 # %% [markdown]
 # **Exercise 2** (easy, 3 minutes). Embed a prompt, given the two tables.
 
+
 # %% tags=["exercise"]
 def embed(E: torch.Tensor, P: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
     """Tables E (vocabulary, D) and P (77, D), ids (L,) → x (L, D)."""
@@ -387,6 +397,7 @@ checks.check_embed(embed)
 # %% [markdown]
 # **Exercise 3** (medium, 5 minutes). Who may look at whom? Make the causal mask.
 
+
 # %% tags=["exercise"]
 def causal_mask(length: int) -> torch.Tensor:
     """(L, L) bool: [i, j] is True where token i may look at token j."""
@@ -399,6 +410,7 @@ checks.check_causal_mask(causal_mask)
 
 # %% [markdown]
 # **Exercise 4** (easy, 3 minutes). How alike are two vectors?
+
 
 # %% tags=["exercise"]
 def cosine(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
@@ -440,8 +452,10 @@ for name in ("pocket", "sd-1.5", "sd-2.1"):
     shapes = [tuple(text.encode(model, ids.to("meta")).shape) for ids in (flooble, padded)]
     stops = text.stages(model)
     total, table = sum(s.parameters for s in stops), stops[1].parameters
-    print(f"{name:7} {shapes[0]}  {shapes[1]}  {len(stops) - 3:2} layers  {total:>11,} parameters, "
-          f"{table / total:.0%} of them tables")
+    print(
+        f"{name:7} {shapes[0]}  {shapes[1]}  {len(stops) - 3:2} layers  {total:>11,} parameters, "
+        f"{table / total:.0%} of them tables"
+    )
 
 # %% [markdown]
 # In the pocket model nearly everything is the table of 49,408 rows, and nearly all of the table

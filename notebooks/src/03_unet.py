@@ -61,7 +61,7 @@ plt.show()
 # | $\hat\epsilon$ | `eps_hat`, the answer | (1, 4, 16, 16) |
 
 # %%
-picture = render(Scene("beach", "ball", "red"), 2).picture
+picture = render(Scene("ball", "beach", "red"), 2).picture
 x0 = vae.encode(pipe.vae, vae.to_tensor(picture))
 eps = torch.randn(x0.shape, generator=torch.Generator().manual_seed(0))
 t = 400
