@@ -157,7 +157,7 @@ def pipeline_diagram(shapes: dict[str, Sequence[int]], steps: int, highlight: st
     arrow(axis, (5.05, top - h / 2), (5.05, low + h / 2))
     arrow(axis, (1.65, low), (4.2, low))
     arrow(axis, (5.9, low), (6.55, low))
-    arrow(axis, (7.3, low - h / 2), (5.05, low - h / 2), bend=-0.28)
+    arrow(axis, (7.3, low - h / 2), (5.05, low - h / 2), bend=-0.45)
     arrow(axis, (7.3, low + h / 2), (7.3, top - h / 2))
     arrow(axis, (8.05, top), (8.6, top))
     axis.text(

@@ -6,11 +6,14 @@ shares with the paper; its result equals that of diffusers' own `step`, bit for 
 
 import math
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import torch
-from diffusers import SchedulerMixin, StableDiffusionPipeline
 from scipy.integrate import quad
 from torch import Generator, Tensor
+
+if TYPE_CHECKING:
+    from diffusers import SchedulerMixin, StableDiffusionPipeline
 
 STEPS_OFFSET = 1  # Stable Diffusion visits 1, 1 + stride, …: the timesteps it was published with
 SCHEDULES = ("linear", "scaled_linear", "cosine")
@@ -482,7 +485,7 @@ def sample(
 
 
 @torch.no_grad()
-def listen(pipe: StableDiffusionPipeline, prompt: str, g: float = 1.0) -> Model:
+def listen(pipe: "StableDiffusionPipeline", prompt: str, g: float = 1.0) -> Model:
     """The UNet with a prompt in its ear: (x_t, t) → eps.
 
     Args:
@@ -528,7 +531,7 @@ def ideal_model(pictures: Tensor, alpha_bar: Tensor, spread: float = 0.5) -> Mod
 
 @torch.no_grad()
 def agrees(
-    ours: Sampler, theirs: SchedulerMixin, model: Model, noise: Tensor, seed: int = 0
+    ours: Sampler, theirs: "SchedulerMixin", model: Model, noise: Tensor, seed: int = 0
 ) -> bool:
     """Whether our sampler equals diffusers' after every step of a whole trajectory, bit for bit.
 
@@ -574,7 +577,7 @@ def errors(
     return [(end - reference).square().mean().sqrt().item() for end in ends]
 
 
-def config_table(scheduler: SchedulerMixin) -> str:
+def config_table(scheduler: "SchedulerMixin") -> str:
     """The configuration of a scheduler, each line with its meaning."""
     settings = {name: scheduler.config.get(name) for name in CONFIG if name in scheduler.config}
     return "\n".join(

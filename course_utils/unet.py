@@ -4,15 +4,18 @@ import copy
 import math
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
-from diffusers import UNet2DConditionModel
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from course_utils import plotting
+
+if TYPE_CHECKING:
+    from diffusers import UNet2DConditionModel
 
 Shape = tuple[int, ...]
 TOKENS = 77  # length of a prompt once padded
@@ -41,7 +44,7 @@ class Block:
     flops: int
 
 
-def parts(unet: UNet2DConditionModel) -> dict[str, nn.Module]:
+def parts(unet: "UNet2DConditionModel") -> dict[str, nn.Module]:
     """The stages of a UNet by name, in the order of the data; together, all its parameters."""
     downs = {f"down_blocks.{i}": block for i, block in enumerate(unet.down_blocks)}
     ups = {f"up_blocks.{i}": block for i, block in enumerate(unet.up_blocks)}
@@ -58,7 +61,7 @@ def parts(unet: UNet2DConditionModel) -> dict[str, nn.Module]:
 
 @torch.no_grad()
 def watch(
-    unet: UNet2DConditionModel, z: Tensor, t: Tensor | int, c: Tensor
+    unet: "UNet2DConditionModel", z: Tensor, t: Tensor | int, c: Tensor
 ) -> dict[str, tuple[Shape, Shape]]:
     """Call the UNet once and write down what goes into each of its stages and what comes out.
 
@@ -88,7 +91,7 @@ def watch(
     return {name: seen[name] for name in parts(unet)}
 
 
-def blocks(unet: UNet2DConditionModel, size: int | None = None) -> list[Block]:
+def blocks(unet: "UNet2DConditionModel", size: int | None = None) -> list[Block]:
     """Every stage of a UNet with its shapes and its cost, for one latent.
 
     The counting happens on a copy on the meta device: exact, and free.
@@ -118,7 +121,7 @@ def blocks(unet: UNet2DConditionModel, size: int | None = None) -> list[Block]:
     ]
 
 
-def meta_inputs(unet: UNet2DConditionModel, size: int) -> tuple[Tensor, int, Tensor]:
+def meta_inputs(unet: "UNet2DConditionModel", size: int) -> tuple[Tensor, int, Tensor]:
     """A latent, a timestep and a prompt that have shapes and no numbers."""
     config = unet.config
     z = torch.empty(1, config.in_channels, size, size, device="meta", dtype=unet.dtype)
@@ -240,7 +243,7 @@ def timestep_embedding(t: Tensor, width: int) -> Tensor:
 
 
 @torch.no_grad()
-def forward(unet: UNet2DConditionModel, z: Tensor, t: int, c: Tensor) -> Tensor:
+def forward(unet: "UNet2DConditionModel", z: Tensor, t: int, c: Tensor) -> Tensor:
     """The UNet's forward pass in plain sight: down, across the bottom, up.
 
     Args:

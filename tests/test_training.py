@@ -87,7 +87,8 @@ from test_training import LINE, fit, line_loss, new_line
 model = fit(new_line(), line_loss, LINE, Path({folder!r}))
 from accelerate import PartialState
 process = PartialState()
-torch.save(model.state_dict(), Path({folder!r}) / f"{{process.process_index}}-of-{{process.num_processes}}")
+name = f"{{process.process_index}}-of-{{process.num_processes}}"
+torch.save(model.state_dict(), Path({folder!r}) / name)
 """
 
 

@@ -19,6 +19,7 @@ from rich.table import Table
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from tqdm.auto import tqdm
 
+from course_utils.models import POCKET, POCKET_THREADS
 from course_utils.training.data import world_pictures
 from course_utils.training.judge import FLOOR, Judge, held_out_accuracy, load_judge, right
 from course_utils.training.text import CLASSES, scene_classes
@@ -26,7 +27,6 @@ from course_utils.training.vae import to_model
 from course_utils.world import HELD_OUT, Sample, sample
 
 REPORT = Path("build/evaluate.json")
-POCKET = Path(__file__).parents[1] / "pocket"
 PROMPTS, FEWER, BATCH = 240, 96, 8
 STEPS, GUIDANCE, GUIDANCES = 25, 5.0, (1.0, 3.0, 5.0, 8.0)
 PROMPT_SEEDS = HELD_OUT + 1_000_000  # clear of the renders that judge the judge
@@ -143,7 +143,7 @@ def print_report(report: dict) -> None:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(2)
+    torch.set_num_threads(POCKET_THREADS)
     figures = evaluate(Path(sys.argv[1]) if len(sys.argv) > 1 else POCKET)
     REPORT.parent.mkdir(exist_ok=True)
     REPORT.write_text(json.dumps(figures, indent=2) + "\n")

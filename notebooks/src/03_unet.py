@@ -77,10 +77,11 @@ print(f"share of the noise that it missed: {unet.change(eps, eps_hat) ** 2:.0%}"
 
 # %% [markdown]
 # Out comes the shape that went in: a guess at the noise, number by number. Here are the four
-# channels of what it saw, what it answered, and what it got wrong.
+# channels of what it saw, $x_t$, what it answered, $\hat\epsilon$, and its mistake,
+# $\hat\epsilon - \epsilon$.
 
 # %%
-rows = {"seen, x_t": xt[0], "answered, ε̂": eps_hat[0], "wrong, ε̂ − ε": (eps_hat - eps)[0]}
+rows = {"seen": xt[0], "answer": eps_hat[0], "mistake": (eps_hat - eps)[0]}
 titles = [f"{name}, channel {i}" for name in rows for i in range(4)]
 plotting.show_maps([m for row in rows.values() for m in row], titles, columns=4, size=1.6, limit=3)
 plt.show()
@@ -158,7 +159,7 @@ time = pipe.unet.time_embedding(waves)
 print("waves", tuple(waves.shape), "→ time", tuple(time.shape))
 
 figure, axis = plt.subplots(figsize=(9, 2.6), layout="constrained")
-image = axis.imshow(waves.T, aspect="auto", cmap="RdBu_r", interpolation="nearest")
+image = axis.imshow(waves[:500].T, aspect="auto", cmap="RdBu_r", interpolation="nearest")
 axis.set(xlabel="timestep t", ylabel="cosines, then sines")
 figure.colorbar(image, pad=0.01)
 plt.show()
@@ -177,8 +178,9 @@ with torch.no_grad():
               f"missed {unet.change(eps, answer) ** 2:4.0%} of the noise")
 
 # %% [markdown]
-# Told that there is next to no noise, it takes part of the noise for picture; told that there is
-# nothing but noise, it takes part of the picture for noise. The truth serves it best.
+# Only with the true timestep does the answer have the size of the noise, which is 1, and only then is
+# hardly any of the noise missed. A UNet must know how noisy its input is, and it believes what it is
+# told.
 
 # %% [markdown]
 # ## 4 · The picture it has in mind
@@ -246,13 +248,6 @@ plt.show()
 # The words change the answer by little, and yet they decide the picture: they push in the same
 # direction at every step. Notebook 05 makes this push larger; that is called *guidance*. How the
 # words find their places, block by block and word by word, is the subject of notebook 09.
-
-# %%
-with torch.no_grad():
-    for t in (50, 200, 400, 600, 800, 950):
-        xt = schedulers.add_noise(x0, eps, alpha_bar[[t]])
-        silent, spoken = pipe.unet(xt.expand(2, -1, -1, -1), t, encoded[:2]).sample.split(1)
-        print(f"t = {t:3}: the prompt changes the answer by {unet.change(silent, spoken):.1%}")
 
 # %% [markdown]
 # ## 6 · Exercises
@@ -329,13 +324,13 @@ def forward(z, t, c):
     x = net.conv_in(z)
     skips = [x]
     for block in net.down_blocks:
-        x, seen = block(x, time, c) if block.has_cross_attention else block(x, time)
+        x, seen = block(x, time, c) if hasattr(block, "attentions") else block(x, time)
         skips += seen
     x = net.mid_block(x, time, c)
     for block in net.up_blocks:
         n = len(block.resnets)
         skips, taken = skips[:-n], tuple(skips[-n:])
-        x = block(x, taken, time, c) if block.has_cross_attention else block(x, taken, time)
+        x = block(x, taken, time, *([c] if hasattr(block, "attentions") else []))
     return net.conv_out(net.conv_act(net.conv_norm_out(x)))
 
 
