@@ -7,12 +7,15 @@ those of diffusers' StableDiffusionPipeline, bit for bit.
 import inspect
 import math
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from diffusers import StableDiffusionPipeline
 from PIL import Image
 from torch import Generator, Tensor
+
+if TYPE_CHECKING:
+    from diffusers import StableDiffusionPipeline
 
 FACTOR = 8  # pixels to a latent
 Watch = Callable[[int, int, Tensor, Tensor], None]
@@ -20,7 +23,7 @@ Watch = Callable[[int, int, Tensor, Tensor], None]
 
 @torch.no_grad()
 def text_to_image(
-    pipe: StableDiffusionPipeline,
+    pipe: "StableDiffusionPipeline",
     prompt: str | list[str],
     negative_prompt: str | list[str] = "",
     num_inference_steps: int = 50,
@@ -68,7 +71,7 @@ def text_to_image(
 
 
 def embed(
-    pipe: StableDiffusionPipeline, prompts: list[str], negative: str | list[str] | None
+    pipe: "StableDiffusionPipeline", prompts: list[str], negative: str | list[str] | None
 ) -> Tensor:
     """What the UNet hears: the negative prompts first, then the prompts.
 
@@ -83,7 +86,7 @@ def embed(
     return _encode(pipe, prompts)
 
 
-def _encode(pipe: StableDiffusionPipeline, texts: list[str]) -> Tensor:
+def _encode(pipe: "StableDiffusionPipeline", texts: list[str]) -> Tensor:
     ids = pipe.tokenizer(
         texts, padding="max_length", truncation=True, return_tensors="pt"
     ).input_ids
@@ -91,7 +94,7 @@ def _encode(pipe: StableDiffusionPipeline, texts: list[str]) -> Tensor:
 
 
 def initial_noise(
-    pipe: StableDiffusionPipeline,
+    pipe: "StableDiffusionPipeline",
     batch: int,
     height: int | None,
     width: int | None,
@@ -140,7 +143,7 @@ def step_options(scheduler, generator: Generator | None) -> dict:
 
 
 @torch.no_grad()
-def decode(pipe: StableDiffusionPipeline, z: Tensor) -> list[Image.Image]:
+def decode(pipe: "StableDiffusionPipeline", z: Tensor) -> list[Image.Image]:
     """Latents (B, C, h, w) → pictures."""
     x = pipe.vae.decode(z / pipe.vae.config.scaling_factor).sample  # (B, 3, H, W) in about -1..1
     pixels = (x / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1).float().cpu().numpy()

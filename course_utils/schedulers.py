@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 STEPS_OFFSET = 1  # Stable Diffusion visits 1, 1 + stride, …: the timesteps it was published with
 SCHEDULES = ("linear", "scaled_linear", "cosine")
+SPACINGS = ("leading", "trailing")
 CONFIG = {  # setting of a scheduler: what it means
     "num_train_timesteps": "how many noise levels the UNet was trained on, T",
     "beta_start": "variance of the noise added by the first of them",
@@ -126,6 +127,27 @@ def predict_x0(xt: Tensor, eps: Tensor, alpha_bar_t: Tensor) -> Tensor:
     return (xt - (1 - alpha_bar_t).sqrt() * eps) / alpha_bar_t.sqrt()
 
 
+def spaced(steps: int, spacing: str = "leading", T: int = 1000) -> Tensor:
+    """The timesteps that a sampler visits, from much noise to little.
+
+    Args:
+        steps: how many.
+        spacing: "leading" counts up from 0 and leaves a gap at the noisy end; "trailing" counts
+            down from T − 1 and leaves it at the clean end.
+        T: how many timesteps training knew.
+    Returns:
+        (steps,), falling, int64.
+    Raises:
+        ValueError: no such spacing.
+    Source: Lin et al. 2023, table 2. Notebook 04, section 3.
+    """
+    if spacing == "leading":
+        return STEPS_OFFSET + T // steps * torch.arange(steps).flip(0)
+    if spacing == "trailing":
+        return (T - T / steps * torch.arange(steps, dtype=torch.float64)).round().long() - 1
+    raise ValueError(f"Unknown spacing {spacing!r}. Choose one of: {', '.join(SPACINGS)}.")
+
+
 # samplers that keep x_t as it was in training: mixed so that its variance stays 1
 
 
@@ -135,20 +157,26 @@ class Sampler:
     Args:
         alpha_bar: ᾱ of the noise schedule, (T,).
         steps: 1 to T − 1.
+        spacing: "leading", as Stable Diffusion does, or "trailing".
     Attributes:
         timesteps: what the UNet is told at each call, falling, (calls,), int64.
         init_noise_sigma: what standard normal noise is multiplied by to start from.
     Raises:
-        ValueError: steps are out of range.
+        ValueError: steps are out of range, or no such spacing.
     """
 
-    def __init__(self, alpha_bar: Tensor, steps: int) -> None:
-        if not 1 <= steps < len(alpha_bar):
-            raise ValueError(f"steps must be from 1 to {len(alpha_bar) - 1}, got {steps}. Try 30.")
-        self.alpha_bar = alpha_bar
-        self.stride = len(alpha_bar) // steps
-        self.timesteps = STEPS_OFFSET + self.stride * torch.arange(steps).flip(0)
+    def __init__(self, alpha_bar: Tensor, steps: int, spacing: str = "leading") -> None:
+        T = len(alpha_bar)
+        if not 1 <= steps < T:
+            raise ValueError(f"steps must be from 1 to {T - 1}, got {steps}. Try 30.")
+        self.alpha_bar, self.steps, self.spacing = alpha_bar, steps, spacing
+        self.stride = T // steps
+        self.timesteps = spaced(steps, spacing, T)
         self.init_noise_sigma = torch.tensor(1.0)
+        self.prepare()
+
+    def prepare(self) -> None:
+        """What a sampler needs besides: other timesteps, a memory."""
 
     def scale_model_input(self, x: Tensor, i: int) -> Tensor:
         """What the UNet looks at in call i: here, x itself."""
@@ -233,8 +261,8 @@ class PNDM(Sampler):
     Source: Liu et al. 2022, section 3 (PLMS). Notebook 04, section 5.
     """
 
-    def __init__(self, alpha_bar, steps):
-        super().__init__(alpha_bar, steps)
+    def prepare(self):
+        """The second timestep twice, and a memory of predictions."""
         t = self.timesteps
         self.timesteps = torch.cat([t[:1], t[1:2], t[1:]])
         self.before, self.start = [], None
@@ -278,10 +306,12 @@ class SigmaSampler(Sampler):
     Source: Karras et al. 2022, algorithm 1. Notebook 04, section 4.
     """
 
-    def __init__(self, alpha_bar, steps):
-        super().__init__(alpha_bar, steps)
-        self.sigmas = torch.cat([sigma(alpha_bar)[self.timesteps], torch.zeros(1)])
-        self.init_noise_sigma = (self.sigmas[0] ** 2 + 1).sqrt()
+    def prepare(self):
+        """σ at every timestep, and 0 behind the last; the start has x_0's variance in it, too."""
+        self.sigmas = torch.cat([sigma(self.alpha_bar)[self.timesteps], torch.zeros(1)])
+        largest = self.sigmas[0]
+        leading = self.spacing == "leading"
+        self.init_noise_sigma = (largest**2 + 1).sqrt() if leading else largest
 
     def scale_model_input(self, x, i):
         """x as the UNet knows it from training: its variance brought back to 1."""
@@ -345,8 +375,9 @@ class Heun(SigmaSampler):
     Source: Karras et al. 2022, algorithm 1. Notebook 04, section 5.
     """
 
-    def __init__(self, alpha_bar, steps):
-        super().__init__(alpha_bar, steps)
+    def prepare(self):
+        """Every timestep twice but the first, and a memory of where the step began."""
+        super().prepare()
         self.timesteps = self.timesteps.repeat_interleave(2)[1:]
         self.sigmas = torch.cat([self.sigmas.repeat_interleave(2)[1:-2], torch.zeros(1)])
         self.start = None
@@ -374,8 +405,9 @@ class LMS(SigmaSampler):
     `sample_lms`. Notebook 04, section 5.
     """
 
-    def __init__(self, alpha_bar, steps):
-        super().__init__(alpha_bar, steps)
+    def prepare(self):
+        """A memory of slopes."""
+        super().prepare()
         self.slopes = []
 
     def step(self, eps, i, x, generator=None):
@@ -409,15 +441,18 @@ class DPMSolverPP2M(SigmaSampler):
     | D1 | the slope of x_θ, times h | how fast the clean estimate changes |
 
     The first and the last step have no slope to follow and are DDIM's. It starts from noise of
-    size 1 and leaves out the timestep nearest to 0.
+    size 1; with the spacing "leading" it leaves out the timestep nearest to 0.
     Source: Lu et al. 2022b, algorithm 2. Notebook 04, section 5.
     """
 
-    def __init__(self, alpha_bar, steps):
-        super().__init__(alpha_bar, steps)
-        stride = len(alpha_bar) // (steps + 1)
-        self.timesteps = STEPS_OFFSET + stride * torch.arange(1, steps + 1).flip(0)
-        self.sigmas = torch.cat([sigma(alpha_bar)[self.timesteps], torch.zeros(1)])
+    def prepare(self):
+        """Its own timesteps, and a memory of the last clean estimate."""
+        if self.spacing == "leading":
+            T = len(self.alpha_bar)
+            if self.steps + 1 == T:
+                raise ValueError(f"DPM++ takes at most {T - 2} steps, got {self.steps}. Try 30.")
+            self.timesteps = spaced(self.steps + 1, "leading", T)[:-1]
+        super().prepare()
         self.init_noise_sigma = torch.tensor(1.0)
         self.before = None
 
@@ -561,7 +596,7 @@ def agrees(
 def errors(
     name: str, steps: list[int], model: Model, noise: Tensor, alpha_bar: Tensor, reference: Tensor
 ) -> list[float]:
-    """How far a sampler of few steps ends from where it should: root mean square.
+    """How far a sampler of few steps ends from where it should; all start at T − 1.
 
     Args:
         name: a key of `SAMPLERS`.
@@ -571,10 +606,11 @@ def errors(
         alpha_bar: ᾱ of the noise schedule, (T,).
         reference: where very many steps end, (B, C, h, w).
     Returns:
-        an error for each number of steps, in units of the latents.
+        for each number of steps the root mean square, median of the batch; latents have size 1.
     """
-    ends = [sample(SAMPLERS[name](alpha_bar, n), model, noise) for n in steps]
-    return [(end - reference).square().mean().sqrt().item() for end in ends]
+    ends = [sample(SAMPLERS[name](alpha_bar, n, "trailing"), model, noise) for n in steps]
+    misses = [(end - reference).square().mean(dim=(1, 2, 3)).sqrt() for end in ends]  # (B,) each
+    return [miss.median().item() for miss in misses]
 
 
 def config_table(scheduler: "SchedulerMixin") -> str:

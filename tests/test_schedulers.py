@@ -112,12 +112,30 @@ def test_the_table_has_the_course_s_samplers():
     assert set(SAMPLERS) == set(SCHEDULERS)
 
 
+@pytest.mark.parametrize("spacing", schedulers.SPACINGS)
 @pytest.mark.parametrize("steps", [1, 2, 3, 7, 10, 30])
 @pytest.mark.parametrize("name", SAMPLERS)
-def test_every_step_equals_diffusers_own(name, steps, pndm):
+def test_every_step_equals_diffusers_own(name, steps, spacing):
+    theirs = make_scheduler(name, PNDMScheduler.from_config(PNDM | {"timestep_spacing": spacing}))
+    theirs.set_timesteps(steps)
+    assert agrees(SAMPLERS[name](ALPHA_BAR, steps, spacing), theirs, curved_model, noise())
+
+
+@pytest.mark.parametrize(("name", "steps"), [("ddim", 999), ("dpm++", 998), ("euler", 999)])
+def test_so_does_every_step_of_the_longest_trajectory(name, steps, pndm):
     theirs = make_scheduler(name, pndm)
     theirs.set_timesteps(steps)
     assert agrees(SAMPLERS[name](ALPHA_BAR, steps), theirs, curved_model, noise())
+
+
+def test_dpm_leaves_a_timestep_out_and_so_has_one_less():
+    with pytest.raises(ValueError, match="at most 998 steps, got 999"):
+        SAMPLERS["dpm++"](ALPHA_BAR, 999)
+
+
+def test_no_such_spacing():
+    with pytest.raises(ValueError, match="'linspace'.*leading, trailing"):
+        SAMPLERS["ddim"](ALPHA_BAR, 10, "linspace")
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
@@ -171,7 +189,7 @@ def test_a_perfect_model_leads_to_its_world(name):
 
 @pytest.fixture(scope="module")
 def reference() -> torch.Tensor:
-    return sample(SAMPLERS["euler"](ALPHA_BAR, 999), gaussian_model, noise())
+    return sample(SAMPLERS["euler"](ALPHA_BAR, 999, "trailing"), gaussian_model, noise())
 
 
 @pytest.mark.parametrize("name", DETERMINISTIC)

@@ -1,5 +1,7 @@
 """Notebook 03: the UNet's blocks, their shapes and cost, and its forward pass by hand."""
 
+from functools import cache
+
 import matplotlib.pyplot as plt
 import pytest
 import torch
@@ -29,9 +31,14 @@ SD_21 = {  # what each stage gives
 }
 
 
-@pytest.fixture(scope="module")
+@cache
+def real(model: str, part: str) -> list[unet.Block]:
+    return unet.blocks(architecture(model, part))
+
+
+@pytest.fixture
 def sd_21():
-    return unet.blocks(architecture("sd-2.1", "unet"))
+    return real("sd-2.1", "unet")
 
 
 def inputs(model, batch: int = 2, size: int = 16):
@@ -51,7 +58,7 @@ def drawing():
 
 @pytest.mark.parametrize(("model", "part"), TOTALS)
 def test_the_blocks_hold_and_cost_what_the_network_does(model, part):
-    stages = unet.blocks(architecture(model, part))
+    stages = real(model, part)
     parameters, gflop = TOTALS[model, part]
     assert sum(b.parameters for b in stages) == parameters
     assert sum(b.flops for b in stages) / 1e9 == pytest.approx(gflop, abs=0.05)
@@ -111,8 +118,7 @@ def test_the_table(tiny):
 
 @pytest.mark.parametrize("part", ["unet", "inpaint_unet"])
 def test_the_diagram_has_every_stage_with_its_shape(part, drawing):
-    stages = unet.blocks(architecture("sd-2.1", part))
-    axis = unet.unet_diagram(stages).axes[0]
+    axis = unet.unet_diagram(real("sd-2.1", part)).axes[0]
     texts = {text.get_text() for text in axis.texts}
     assert {"conv in\n320 × 64 × 64", "down 2\n1280 × 8 × 8", "up 3\n320 × 64 × 64"} <= texts
     assert {"mid\n1280 × 8 × 8", "conv out\n4 × 64 × 64", "3 skips", "8 × 8"} <= texts

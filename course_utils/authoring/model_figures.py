@@ -20,7 +20,7 @@ OTHERS = (
     "A red house in the snow, watercolor",
     "A pencil sketch of a dog on a bench",
 )
-SETTINGS = {"num_inference_steps": 30, "guidance_scale": 6.0}
+SETTINGS = {"num_inference_steps": 30, "guidance_scale": 4.0}
 
 
 def plain_pipeline() -> StableDiffusionPipeline:

@@ -19,6 +19,7 @@ from rich.table import Table
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from tqdm.auto import tqdm
 
+from course_utils.drawing import make_scheduler
 from course_utils.models import POCKET, POCKET_THREADS
 from course_utils.training.data import world_pictures
 from course_utils.training.judge import FLOOR, Judge, held_out_accuracy, load_judge, right
@@ -27,7 +28,8 @@ from course_utils.training.vae import to_model
 from course_utils.world import HELD_OUT, Sample, sample
 
 REPORT = Path("build/evaluate.json")
-PROMPTS, FEWER, BATCH = 240, 96, 8
+PROMPTS, FEWER, BATCH = 240, 64, 8
+SAMPLER = "dpm++"  # PNDM, the model's default, needs more steps where guidance is strong
 STEPS, GUIDANCE, GUIDANCES = 25, 5.0, (1.0, 3.0, 5.0, 8.0)
 PROMPT_SEEDS = HELD_OUT + 1_000_000  # clear of the renders that judge the judge
 
@@ -106,6 +108,7 @@ def evaluate(folder: Path = POCKET, prompts: int = PROMPTS) -> dict:
         )
     pipe = StableDiffusionPipeline.from_pretrained(folder, dtype=torch.float32)
     pipe.set_progress_bar_config(disable=True)
+    pipe.scheduler = make_scheduler(SAMPLER, pipe.scheduler)
     samples = held_out_prompts(prompts)
     renders, _, _ = world_pictures(Path("build/train"), 2000, first=HELD_OUT)
     few = samples[:FEWER]  # enough to see what guidance does

@@ -316,13 +316,13 @@ plt.show()
 # Now noise. The same share of noise, added to pixels and to latents:
 
 # %%
-levels = (0, 0.25, 0.5, 1, 2)
+levels = (0, 0.05, 0.25, 1, 2)
 generator = torch.Generator().manual_seed(0)
 noise_x, noise_z = (torch.randn(t.shape, generator=generator) for t in (a, za))
 spread = float(a.std())  # the latents' own is 1
 pixels = [vae.to_picture(a + level * spread * noise_x) for level in levels]
 latents = [vae.to_picture(vae.decode(pipe.vae, za + level * noise_z)) for level in levels]
-titles = [f"{space} + {level:g} noise" for space in ("pixels", "latents") for level in levels]
+titles = [f"{space} + {level:g} ε" for space in ("pixels", "latents") for level in levels]
 plotting.show_pictures([*pixels, *latents], titles, columns=5, size=1.5)
 plt.show()
 
@@ -330,8 +330,8 @@ plt.show()
 # Noise in pixels is grain: every dot on its own, and the eye looks through it. Noise in latents is
 # *wrong content*: each of the 256 places of 8 × 8 pixels says something else, and the decoder
 # believes it. A little is forgiven, which is what the clouds of section 3 were for. Where it is
-# twice as strong as the latents themselves, the dog is gone. From there the UNet has to find a way
-# back.
+# twice as strong as the latents themselves, nobody would guess the dog. From there the UNet has to
+# find a way back.
 
 # %% [markdown]
 # ## 6 · Exercises

@@ -280,7 +280,7 @@ def draw(vectors, seed=6):
     """Draw from vectors in place of a prompt."""
     generator = torch.Generator().manual_seed(seed)
     return pipe(
-        prompt_embeds=vectors, num_inference_steps=15, guidance_scale=6, generator=generator
+        prompt_embeds=vectors, num_inference_steps=25, guidance_scale=4, generator=generator
     ).images[0]
 
 

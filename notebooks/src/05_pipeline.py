@@ -18,8 +18,10 @@ import torch
 
 import course_utils
 from course_utils import checks, pipeline, plotting
+from course_utils.drawing import make_scheduler
 
 pipe = course_utils.load("pocket")
+pipe.scheduler = make_scheduler("dpm++", pipe.scheduler)
 seed = 7
 
 # %%
@@ -29,7 +31,7 @@ shapes = {
     "latents": (1, 4, 16, 16),
     "picture": (1, 3, 128, 128),
 }
-plotting.pipeline_diagram(shapes, 31)
+plotting.pipeline_diagram(shapes, 30)
 plt.show()
 
 # %% [markdown]
