@@ -47,10 +47,12 @@ def prompts() -> Figure:
 def seeds() -> Figure:
     """The contact sheet: each of the article's prompts from eight seeds, none left out."""
     pipe = plain_pipeline()
-    figure, axes = plt.subplots(len(ARTICLE), 8, figsize=(12, 7.2), layout="compressed")
+    figure, axes = plt.subplots(len(ARTICLE), 8, figsize=(12, 7.2), layout="constrained")
+    figure.get_layout_engine().set(h_pad=0.12)
     for row, prompt in zip(axes, ARTICLE, strict=True):
         for axis, picture in zip(row, draw(pipe, prompt, range(8)), strict=True):
             axis.imshow(picture, interpolation="nearest")
             axis.axis("off")
-        row[0].set_title(prompt, loc="left", fontsize=9, color=INK)
+        title = row[0].set_title(prompt, loc="left", fontsize=9, color=INK)
+        title.set_in_layout(False)  # it may run over the pictures beside it
     return figure
