@@ -158,6 +158,13 @@ def test_agrees_notices_a_sampler_that_is_off_by_a_hair(name, pndm, monkeypatch)
     assert not agrees(SAMPLERS[name](ALPHA_BAR, 4), theirs, curved_model, noise())
 
 
+def test_agrees_notices_what_the_unet_looks_at(pndm, monkeypatch):
+    monkeypatch.setattr(SAMPLERS["euler"], "scale_model_input", lambda self, x, i: x)
+    theirs = make_scheduler("euler", pndm)
+    theirs.set_timesteps(4)
+    assert not agrees(SAMPLERS["euler"](ALPHA_BAR, 4), theirs, curved_model, noise())
+
+
 def test_agrees_notices_other_timesteps(pndm):
     pndm.set_timesteps(5)
     assert not agrees(SAMPLERS["ddim"](ALPHA_BAR, 4), pndm, curved_model, noise())
@@ -202,6 +209,13 @@ def test_ideal_model_of_one_picture_is_the_gaussian_one():
     model = schedulers.ideal_model(torch.ones(1, 4, 6, 5), ALPHA_BAR, spread=0.5)
     for t in (1, 500, 999):
         assert torch.allclose(model(noise(), t), gaussian_model(noise(), t), atol=1e-5)
+
+
+def test_ideal_model_thinks_of_the_nearest_picture():
+    pictures = noise(5, batch=3)
+    xt = ALPHA_BAR[300].sqrt() * pictures[:2]
+    eps = schedulers.ideal_model(pictures, ALPHA_BAR, spread=0.01)(xt, torch.tensor(300))
+    assert torch.allclose(eps, torch.zeros(2, 4, 6, 5), atol=1e-4)
 
 
 def test_ideal_model_leads_to_one_of_its_pictures():

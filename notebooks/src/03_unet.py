@@ -207,7 +207,7 @@ for t in (50, 200, 400, 600, 800, 950):
     seen.append((f"x_t, t = {t}", xt))
     guesses.append((f"{alpha_bar[t]:.0%} left: the guess", guess))
 
-titles, latents = zip(*seen, *guesses)
+titles, latents = zip(*seen, *guesses, strict=True)
 pictures = [vae.to_picture(vae.decode(pipe.vae, z)) for z in latents]
 plotting.show_pictures(pictures, titles, columns=6, size=1.6)
 plt.show()
@@ -239,7 +239,7 @@ plt.show()
 
 # %%
 maps = (answers - answers[0]).square().mean(dim=1).sqrt()
-for prompt, answer in zip(prompts[1:], answers[1:]):
+for prompt, answer in zip(prompts[1:], answers[1:], strict=True):
     print(f"{prompt!r} changes the answer by {unet.change(answers[0], answer):.0%}")
 plotting.show_maps(maps[1:], prompts[1:], signed=False, size=2.2, bar="change of ε̂")
 plt.show()
