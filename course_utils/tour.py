@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
+from matplotlib.figure import Figure
 from torch import nn
+
+from course_utils import plotting
 
 if TYPE_CHECKING:
     from diffusers import StableDiffusionPipeline
@@ -125,3 +128,20 @@ def trace(pipe: "StableDiffusionPipeline", prompt: str, **options) -> list[Stati
             stack.callback(handle.remove)
         pipe(prompt, **options)
     return [stations[-1] for stations in seen.values()]
+
+
+def diagram(stations: list[Station], highlight: str = "") -> Figure:
+    """The way from a prompt to a picture, drawn from what `trace` saw.
+
+    Args:
+        stations: text encoder, UNet and decoder, from `trace`.
+        highlight: "text", "unet", "scheduler" or "vae": the others fade.
+    """
+    text, unet, decoder = stations
+    shapes = {
+        "tokens": text.takes,
+        "embeddings": text.gives,
+        "latents": decoder.takes,
+        "picture": decoder.gives,
+    }
+    return plotting.pipeline_diagram(shapes, unet.calls, highlight)

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from course_utils.training import evaluate
+from course_utils.training.attributes import CLASSES, UNNAMED, scene_classes
 from course_utils.training.judge import FLOOR, Judge, load_judge, right
-from course_utils.training.text import CLASSES, UNNAMED, scene_classes
 from course_utils.world import HELD_OUT, Scene, sample
 from course_utils.world.vocabulary import UNSEEN_PAIRS
 

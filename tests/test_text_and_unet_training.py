@@ -3,15 +3,14 @@
 import pytest
 import torch
 
+from course_utils.training.attributes import CLASSES, scene_classes
 from course_utils.training.loop import dice
 from course_utils.training.text import (
-    CLASSES,
     Reader,
     byte_symbols,
     clip_tokenizer,
     make_text_encoder,
     reading_loss,
-    scene_classes,
     token_ids,
 )
 from course_utils.training.unet import make_unet, noise_loss

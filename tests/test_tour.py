@@ -1,5 +1,6 @@
 """Notebook 00: the table of components and the way of the data."""
 
+import matplotlib.pyplot as plt
 import pytest
 import torch
 from torch import nn
@@ -52,3 +53,10 @@ def test_the_trace_follows_the_data(pocket, guidance, latents):
 def test_the_trace_takes_its_hooks_away_again(pocket):
     tour.trace(pocket, "a dog", num_inference_steps=1)
     assert not pocket.unet._forward_hooks and not pocket.vae.decoder._forward_hooks
+
+
+def test_the_diagram_shows_what_the_trace_saw(pocket):
+    figure = tour.diagram(tour.trace(pocket, "a dog", num_inference_steps=3), highlight="vae")
+    words = " ".join(text.get_text() for text in figure.axes[0].texts)
+    assert "4 calls" in words and "1 × 4 × 16 × 16" in words and "1 × 3 × 128 × 128" in words
+    plt.close(figure)

@@ -21,9 +21,9 @@ from tqdm.auto import tqdm
 
 from course_utils.drawing import make_scheduler
 from course_utils.models import POCKET, POCKET_THREADS
+from course_utils.training.attributes import CLASSES, scene_classes
 from course_utils.training.data import world_pictures
 from course_utils.training.judge import FLOOR, Judge, held_out_accuracy, load_judge, right
-from course_utils.training.text import CLASSES, scene_classes
 from course_utils.training.vae import to_model
 from course_utils.world import HELD_OUT, Sample, sample
 

@@ -15,9 +15,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import ResNetConfig, ResNetModel
 
+from course_utils.training.attributes import CLASSES, UNNAMED, Heads, scene_classes
 from course_utils.training.data import world_pictures
 from course_utils.training.loop import Config, fit, read_config
-from course_utils.training.text import CLASSES, UNNAMED, Heads, scene_classes
 from course_utils.training.vae import to_model
 from course_utils.world import HELD_OUT
 

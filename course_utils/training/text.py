@@ -16,21 +16,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
+from course_utils.training.attributes import CLASSES, Heads, scene_classes
 from course_utils.training.data import world_pictures
 from course_utils.training.loop import Config, fit, read_config
-from course_utils.world.vocabulary import COLORS, PLACES, QUALITIES, STYLES, SUBJECTS, TIMES
 
 BUILD = Path("build/train")
 POCKET_TOKENIZER = Path(__file__).parents[1] / "pocket" / "tokenizer"
-CLASSES = {  # what a scene is, as the judge and the text encoder's training name it
-    "subject": SUBJECTS,
-    "color": tuple(COLORS),
-    "place": PLACES,
-    "time": TIMES,
-    "style": STYLES,
-    "quality": QUALITIES,
-}
-UNNAMED = -100  # the class of a colour that a scene does not have: no loss, no score
 CLIP_MERGES = 48_894
 
 
@@ -59,26 +50,6 @@ def byte_symbols() -> list[str]:
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [chr(256 + n) for n in range(256 - len(printable))]
     return [chr(byte) for byte in printable] + others
-
-
-def scene_classes(scenes: list[dict]) -> dict[str, Tensor]:
-    """Scenes as class numbers: attribute → (N,) int64, UNNAMED where a scene has none."""
-    return {
-        attribute: torch.tensor(
-            [UNNAMED if s[attribute] is None else names.index(s[attribute]) for s in scenes]
-        )
-        for attribute, names in CLASSES.items()
-    }
-
-
-class Heads(nn.ModuleDict):
-    """One linear classifier for each attribute of a scene."""
-
-    def __init__(self, width: int):
-        super().__init__({name: nn.Linear(width, len(known)) for name, known in CLASSES.items()})
-
-    def forward(self, x: Tensor) -> dict[str, Tensor]:
-        return {name: head(x) for name, head in self.items()}
 
 
 class Reader(nn.Module):

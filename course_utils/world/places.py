@@ -31,8 +31,7 @@ BRICKS = ((164, 96, 78), (104, 116, 140), (190, 168, 140), (126, 128, 132), (146
 def paint_place(canvas: Canvas, scene: Scene, rng: np.random.Generator) -> Spot | None:
     """Paint the place of a scene; returns the spot of its subject, or None where the place
     itself is the subject."""
-    painter: Callable = globals()["_" + scene.place.replace(" ", "_")]
-    return painter(canvas, scene, rng)
+    return PAINTERS[scene.place](canvas, scene, rng)
 
 
 def ground_depth(horizon: float) -> Callable[[float], float]:
@@ -204,3 +203,14 @@ def paint_scene(canvas: Canvas, scene: Scene, color: Color | None, rng) -> None:
     else:
         canvas.shadow(x, y, 0.42 * height, 0.09 * height)
     paint_thing(canvas, scene.subject, color, x, y, height, z)
+
+
+PAINTERS: dict[str, Callable[[Canvas, Scene, np.random.Generator], Spot | None]] = {
+    "sea": _sea,
+    "city": _city,
+    "winter city": _winter_city,
+    "park bench": _park_bench,
+    "park": _park,
+    "beach": _beach,
+    "snow": _snow,
+}

@@ -39,8 +39,7 @@ def paint_thing(
     canvas: Canvas, name: str, color: Color | None, x: float, y: float, height: float, z: float
 ) -> None:
     """Paint the thing called name, standing at (x, y), `height` pixels tall, z metres away."""
-    painter: Callable[[Brush, Color], None] = globals()[f"_{name}"]
-    painter(Brush(canvas, name, x, y, height, z), color or NATURAL[name])
+    PAINTERS[name](Brush(canvas, name, x, y, height, z), color or NATURAL[name])
 
 
 def _man(b: Brush, color: Color) -> None:
@@ -206,3 +205,18 @@ def _shade_block(b: Brush, factors: np.ndarray) -> None:
 def _corner(b: Brush) -> tuple[float, float]:
     left, top = b.point(-0.55, 1.05)
     return round(left * SUPERSAMPLE) / SUPERSAMPLE, round(top * SUPERSAMPLE) / SUPERSAMPLE
+
+
+PAINTERS: dict[str, Callable[[Brush, Color], None]] = {
+    "man": _man,
+    "woman": _woman,
+    "robot": _robot,
+    "dog": _dog,
+    "cat": _cat,
+    "ball": _ball,
+    "cube": _cube,
+    "cone": _cone,
+    "house": _house,
+    "boat": _boat,
+    "tree": _tree,
+}

@@ -3,7 +3,6 @@
 #
 # **What happens between a prompt and a picture?**
 #
-# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/) ·
 # You should know: a little Python · Time: 20 minutes · Needs: any laptop, no GPU, no download
 #
 # Stable Diffusion is not one network. It is a handful of parts, each simple enough to hold in
@@ -82,14 +81,7 @@ for station in stations:
 # hooks saw.
 
 # %%
-text, unet, vae = stations
-shapes = {
-    "tokens": text.takes,
-    "embeddings": text.gives,
-    "latents": vae.takes,
-    "picture": vae.gives,
-}
-plotting.pipeline_diagram(shapes, unet.calls)
+tour.diagram(stations)
 plt.show()
 
 # %% [markdown]

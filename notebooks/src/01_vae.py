@@ -32,14 +32,8 @@ pipe = course_utils.load("pocket")
 # - explain why it is latents, and not pixels, that are noised and mixed.
 
 # %%
-text, unet, decoder = tour.trace(pipe, "a dog", num_inference_steps=10)
-shapes = {
-    "tokens": text.takes,
-    "embeddings": text.gives,
-    "latents": decoder.takes,
-    "picture": decoder.gives,
-}
-plotting.pipeline_diagram(shapes, unet.calls, highlight="vae")
+stations = tour.trace(pipe, "a dog", num_inference_steps=10)
+tour.diagram(stations, highlight="vae")
 plt.show()
 
 # %% [markdown]

@@ -29,13 +29,7 @@ pipe = course_utils.load("pocket")
 
 # %%
 stations = tour.trace(pipe, "a dog", num_inference_steps=10)
-shapes = {
-    "tokens": stations[0].takes,
-    "embeddings": stations[0].gives,
-    "latents": stations[2].takes,
-    "picture": stations[2].gives,
-}
-plotting.pipeline_diagram(shapes, stations[1].calls, highlight="text")
+tour.diagram(stations, highlight="text")
 plt.show()
 
 # %% [markdown]

@@ -30,14 +30,8 @@ alpha_bar = pipe.scheduler.alphas_cumprod
 # - write its forward pass yourself.
 
 # %%
-text, network, decoder = tour.trace(pipe, "a dog", num_inference_steps=10)
-shapes = {
-    "tokens": text.takes,
-    "embeddings": text.gives,
-    "latents": decoder.takes,
-    "picture": decoder.gives,
-}
-plotting.pipeline_diagram(shapes, network.calls, highlight="unet")
+stations = tour.trace(pipe, "a dog", num_inference_steps=10)
+tour.diagram(stations, highlight="unet")
 plt.show()
 
 # %% [markdown]

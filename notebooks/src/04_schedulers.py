@@ -33,14 +33,8 @@ alpha_bar = pipe.scheduler.alphas_cumprod
 # - measure which of them needs the fewest calls.
 
 # %%
-text, network, decoder = tour.trace(pipe, "a dog", num_inference_steps=10)
-shapes = {
-    "tokens": text.takes,
-    "embeddings": text.gives,
-    "latents": decoder.takes,
-    "picture": decoder.gives,
-}
-plotting.pipeline_diagram(shapes, network.calls, highlight="scheduler")
+stations = tour.trace(pipe, "a dog", num_inference_steps=10)
+tour.diagram(stations, highlight="scheduler")
 plt.show()
 
 # %% [markdown]

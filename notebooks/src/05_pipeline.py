@@ -9,7 +9,7 @@
 # **When you are done with this notebook you can**
 #
 # - write the loop that turns noise and a prompt into a picture,
-# - say what guidance, the negative prompt, the seed and the number of steps do, with measurements,
+# - say what guidance, the negative prompt and the seed do to the picture,
 # - prove that your loop is the library's, bit for bit.
 
 # %%
@@ -17,7 +17,7 @@ import matplotlib.pyplot as plt
 import torch
 
 import course_utils
-from course_utils import checks, pipeline, plotting
+from course_utils import checks, pipeline, plotting, tour
 from course_utils.drawing import make_scheduler
 
 pipe = course_utils.load("pocket")
@@ -25,13 +25,8 @@ pipe.scheduler = make_scheduler("dpm++", pipe.scheduler)
 seed = 7
 
 # %%
-shapes = {
-    "tokens": (1, 77),
-    "embeddings": (1, 77, 128),
-    "latents": (1, 4, 16, 16),
-    "picture": (1, 3, 128, 128),
-}
-plotting.pipeline_diagram(shapes, 30)
+stations = tour.trace(pipe, "a dog", num_inference_steps=30)
+tour.diagram(stations)
 plt.show()
 
 # %% [markdown]
@@ -122,7 +117,7 @@ print(source[source.index("    prompts =") :])
 seen = []
 pipeline.text_to_image(
     pipe,
-    "a small robot sitting on a park bench",
+    "a man in a yellow shirt on a beach",
     num_inference_steps=24,
     guidance_scale=6,
     generator=torch.Generator().manual_seed(seed),
@@ -136,8 +131,9 @@ plotting.show_pictures(noisy + clean, titles, columns=len(chosen), size=1.5)
 plt.show()
 
 # %% [markdown]
-# The first guess is a blur: the average of everything the prompt could mean. Place and light are
-# settled first, the thing next, its edges last. The early steps decide *what*, the late ones *how*.
+# The first guess has no detail: the average of everything the prompt could mean, in colours that
+# guidance makes too strong. Place and light are settled first, the thing next, its edges last. The
+# early steps decide *what*, the late ones *how*.
 
 # %% [markdown]
 # ## 3 · Guidance
@@ -168,7 +164,8 @@ plt.show()
 # %% [markdown]
 # Diffusers reads every $g \le 1$ as *no guidance*, and so do we: the first two columns are equal.
 # Does guidance really make the picture obey? The project's judge, a classifier trained on true
-# pictures of the world, can say. Eight pictures for each value:
+# pictures of the world, can say. Eight pictures for each value; too few for a second digit, enough to
+# see the difference:
 
 # %%
 import numpy as np
@@ -220,7 +217,7 @@ plt.show()
 # %%
 z = pipeline.text_to_image(
     pipe,
-    ["a dog on a park bench"] * 8,
+    ["a man in a yellow shirt on a beach"] * 8,
     num_inference_steps=25,
     guidance_scale=6,
     generator=torch.Generator().manual_seed(4),
