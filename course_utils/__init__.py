@@ -10,11 +10,12 @@ from importlib import import_module
 
 HOMES = {
     "load": "models",
+    "load_segmenter": "models",
     "architecture": "models",
     "draw": "drawing",
     "unknown_words": "drawing",
 }
-__all__ = ["architecture", "draw", "load", "unknown_words"]
+__all__ = ["architecture", "draw", "load", "load_segmenter", "unknown_words"]
 
 
 def __getattr__(name: str):

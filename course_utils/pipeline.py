@@ -55,18 +55,51 @@ def text_to_image(
         pipe, prompt, negative_prompt, num_inference_steps, guidance_scale, generator, height, width
     )
     prompts = [prompt] if isinstance(prompt, str) else prompt
-    guided = guidance_scale > 1
-    context = embed(pipe, prompts, negative_prompt if guided else None)  # (2B or B, L, D)
-    scheduler = pipe.scheduler
-    scheduler.set_timesteps(num_inference_steps)
-    z = initial_noise(pipe, len(prompts), height, width, generator) * scheduler.init_noise_sigma
-    for i, t in enumerate(scheduler.timesteps):
-        doubled = torch.cat([z, z]) if guided else z
-        eps = pipe.unet(scheduler.scale_model_input(doubled, t), t, context).sample
-        eps = guide(eps, guidance_scale) if guided else eps
+    context = embed(pipe, prompts, negative_prompt if guidance_scale > 1 else None)
+    pipe.scheduler.set_timesteps(num_inference_steps)
+    z = initial_noise(pipe, len(prompts), height, width, generator)
+    z = z * pipe.scheduler.init_noise_sigma
+    return denoise(pipe, z, pipe.scheduler.timesteps, context, guidance_scale, generator, watch)
+
+
+def denoise(
+    pipe: "StableDiffusionPipeline",
+    z: Tensor,
+    timesteps: Tensor,
+    context: Tensor,
+    g: float,
+    generator: Generator | None = None,
+    watch: Watch | None = None,
+    extra: Tensor | None = None,
+    after: Callable[[int, Tensor], Tensor] | None = None,
+) -> Tensor:
+    """The loop of every pipeline: ask the UNet for the noise, guide, take some of it away.
+
+    Args:
+        z: noisy latents, (B, C, h, w).
+        timesteps: the ones to go through, from the noisiest on.
+        context: what the UNet hears, from `embed`.
+        g: guidance scale; no guidance where it is 1 or less.
+        generator: for schedulers that add noise of their own.
+        watch: see `text_to_image`.
+        extra: channels the UNet sees beside the latents, (B, K, h, w): notebooks 07 and 08.
+        after: called with (i, z) after step i; the loop goes on with what it returns: notebook 07.
+    Returns:
+        latents z, (B, C, h, w).
+    """
+    scheduler, guided = pipe.scheduler, g > 1
+    options = step_options(scheduler, generator)
+    if extra is not None:
+        extra = torch.cat([extra, extra]) if guided else extra
+    for i, t in enumerate(timesteps):
+        doubled = scheduler.scale_model_input(torch.cat([z, z]) if guided else z, t)
+        seen = doubled if extra is None else torch.cat([doubled, extra], dim=1)
+        eps = pipe.unet(seen, t, context).sample
+        eps = guide(eps, g) if guided else eps
         if watch:
             watch(i, int(t), z, clean_estimate(scheduler, z, eps, t))
-        z = scheduler.step(eps, t, z, **step_options(scheduler, generator)).prev_sample
+        z = scheduler.step(eps, t, z, **options).prev_sample
+        z = after(i, z) if after else z
     return z
 
 
@@ -90,7 +123,7 @@ def _encode(pipe: "StableDiffusionPipeline", texts: list[str]) -> Tensor:
     ids = pipe.tokenizer(
         texts, padding="max_length", truncation=True, return_tensors="pt"
     ).input_ids
-    return pipe.text_encoder(ids.to(pipe.device))[0]
+    return pipe.text_encoder(ids.to(pipe.text_encoder.device))[0]
 
 
 def initial_noise(
@@ -150,7 +183,9 @@ def decode(pipe: "StableDiffusionPipeline", z: Tensor) -> list[Image.Image]:
     return [Image.fromarray(p) for p in (pixels * 255).round().astype(np.uint8)]
 
 
-def check_inputs(pipe, prompt, negative_prompt, steps, guidance, generator, height, width) -> None:
+def check_inputs(
+    pipe, prompt, negative_prompt, steps, guidance, generator, height=None, width=None
+) -> None:
     """Refuse what would fail later or be changed in silence; arguments as in `text_to_image`.
 
     Raises:

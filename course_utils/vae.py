@@ -56,8 +56,8 @@ def to_tensor(picture: Image.Image) -> Tensor:
         )
     if picture.mode != "RGB":
         raise ValueError(f"picture must be RGB, got {picture.mode}. Try picture.convert('RGB').")
-    pixels = torch.from_numpy(np.asarray(picture, dtype=np.float32) / 255)  # (H, W, 3)
-    return 2 * pixels.permute(2, 0, 1)[None].contiguous() - 1
+    pixels = torch.from_numpy(np.asarray(picture, dtype=np.float32)[None] / 255)  # (1, H, W, 3)
+    return 2 * pixels.permute(0, 3, 1, 2) - 1
 
 
 def to_picture(x: Tensor) -> Image.Image:

@@ -60,20 +60,66 @@ def tiny_parts():
 @pytest.fixture(scope="session")
 def tiny_folder(tiny_parts, tmp_path_factory) -> Path:
     """The tiny model as `export` writes it. Copy it before you change a file."""
-    from course_utils.training.export import export
+    from course_utils.training.export import export, export_beside
 
     folder = tmp_path_factory.mktemp("models") / "tiny"
     export(folder, **tiny_parts)
+    export_beside(folder, **tiny_extras(tiny_parts["unet"].config))
     return folder
+
+
+def tiny_extras(unet_config) -> dict:
+    """What the other tasks need beside the tiny model, with random weights."""
+    import torch
+    from diffusers import UNet2DConditionModel
+    from transformers import DPTConfig, DPTForDepthEstimation, DPTImageProcessor
+
+    torch.manual_seed(1)
+    sizes = {"hidden_size": 16, "num_hidden_layers": 4, "num_attention_heads": 2}
+    sizes |= {"image_size": 128, "patch_size": 16, "backbone_out_indices": [0, 1, 2, 3]}
+    sizes |= {"intermediate_size": 16, "neck_hidden_sizes": [4] * 4, "fusion_hidden_size": 8}
+    like = {name: value for name, value in unet_config.items() if name[0] != "_"}
+    estimator = DPTForDepthEstimation(DPTConfig(**sizes)).eval()
+    for weights in estimator.parameters():
+        torch.nn.init.normal_(weights, std=0.3)  # so that it sees something
+    torch.nn.init.constant_(estimator.head.head[4].bias, 2.0)  # and the last ReLU lets it pass
+    return {
+        "inpaint_unet": UNet2DConditionModel.from_config(like | {"in_channels": 9}),
+        "depth_unet": UNet2DConditionModel.from_config(like | {"in_channels": 5}),
+        "depth_estimator": estimator,
+        "feature_extractor": DPTImageProcessor(size={"height": 128, "width": 128}),
+    }
 
 
 @pytest.fixture(scope="session")
 def tiny(tiny_folder):
     """The tiny model, loaded, on one thread: more would change the last bits. Do not change it:
     every test shares it."""
+    return load_tiny(tiny_folder, "text-to-image")
+
+
+@pytest.fixture(scope="session")
+def tiny_img2img(tiny_folder):
+    """The tiny model for Img2Img; as `tiny`."""
+    return load_tiny(tiny_folder, "img2img")
+
+
+@pytest.fixture(scope="session")
+def tiny_inpaint(tiny_folder):
+    """The tiny model for inpainting, nine channels; as `tiny`."""
+    return load_tiny(tiny_folder, "inpaint")
+
+
+@pytest.fixture(scope="session")
+def tiny_depth2img(tiny_folder):
+    """The tiny model for Depth2Img, five channels; as `tiny`."""
+    return load_tiny(tiny_folder, "depth2img")
+
+
+def load_tiny(folder, task):
     import torch
 
     from course_utils.models import load
 
     torch.set_num_threads(1)
-    return load(str(tiny_folder))
+    return load(str(folder), task)

@@ -174,6 +174,7 @@ def test_the_package_knows_its_names():
         ("", "text-to-image", ["Unknown model"]),
         ("tests", "text-to-image", ["Unknown model 'tests'", "model_index.json"]),
         ("pocket", "text-to-speech", ["Unknown task 'text-to-speech'", "text-to-image"]),
+        ("sd-1.5", "depth2img", ["no sd-1.5 for depth2img", "sd-2.1"]),
     ],
 )
 def test_load_refuses(name, task, words):
@@ -260,13 +261,13 @@ def test_hub_ids_are_tried_in_turn(monkeypatch, tiny):
     def from_pretrained(source, **options):
         asked.append(source)
         assert options["use_safetensors"] is True
-        if source == models.HUB_IDS["sd-2.1"][0]:
+        if source == models.HUB_IDS["sd-2.1"]["unet"][0]:
             raise OSError("gone\nand more")
         return tiny
 
     monkeypatch.setattr(StableDiffusionPipeline, "from_pretrained", from_pretrained)
     assert load("sd-2.1") is tiny
-    assert asked == list(models.HUB_IDS["sd-2.1"])
+    assert asked == list(models.HUB_IDS["sd-2.1"]["unet"])
 
 
 def test_no_network_is_one_sentence(monkeypatch):
@@ -277,7 +278,7 @@ def test_no_network_is_one_sentence(monkeypatch):
     with pytest.raises(ModelError) as error:
         load("sd-1.5")
     message = str(error.value)
-    expected = [models.HUB_IDS["sd-1.5"][0], "couldn't connect", "load('pocket')"]
+    expected = [models.HUB_IDS["sd-1.5"]["unet"][0], "couldn't connect", "load('pocket')"]
     assert all(words in message for words in expected), message
     assert "advice" not in message
 
