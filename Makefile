@@ -39,7 +39,12 @@ train: setup ## train the pocket model: hours; resumes where it stopped
 	@$(PY) -m course_utils.training.vae
 	@$(PY) -m course_utils.training.text
 	@$(PY) -m course_utils.training.unet
+	@$(PY) -m course_utils.training.vae vae_decoder
 	@$(PY) -m course_utils.training.judge
+	@$(PY) -m course_utils.training.unet inpaint_unet
+	@$(PY) -m course_utils.training.unet depth_unet
+	@$(PY) -m course_utils.training.depth_estimator
+	@$(PY) -m course_utils.training.segmenter
 	@$(PY) -m course_utils.training.export
 
 evaluate: setup ## measure how good the pocket model is
@@ -47,6 +52,8 @@ evaluate: setup ## measure how good the pocket model is
 
 bench: setup ## measure how fast it is
 	@$(PY) benchmarks/bench_draw.py
+	@$(PY) benchmarks/bench_pipeline.py
+	@$(PY) benchmarks/bench_notebooks.py
 
 lint: setup ## look for mistakes in style
 	@$(PY) -m ruff check

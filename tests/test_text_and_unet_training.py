@@ -13,7 +13,7 @@ from course_utils.training.text import (
     reading_loss,
     token_ids,
 )
-from course_utils.training.unet import make_unet, noise_loss
+from course_utils.training.unet import make_unet, noise_loss, start_from
 from course_utils.world import sample
 
 TINY_TEXT = {
@@ -89,7 +89,7 @@ def silent_model(value: float):
 
         def forward(self, xt, t, c):
             self.asked = xt, t, c
-            return type("O", (), {"sample": self.value.expand_as(xt)})
+            return type("O", (), {"sample": self.value.expand_as(xt[:, :4])})
 
     return Silent()
 
@@ -127,3 +127,28 @@ def test_a_unet_of_its_configuration_runs():
     unet = make_unet(TINY_UNET)
     out = unet(torch.zeros(1, 4, 8, 8), torch.tensor(5), torch.zeros(1, 77, 16)).sample
     assert out.shape == (1, 4, 8, 8)
+
+
+def test_what_lies_beside_the_latents_reaches_the_unet():
+    model, condition = silent_model(0.0), torch.arange(4).view(4, 1, 1, 1).expand(4, 5, 2, 2).half()
+    latents = {"mean": torch.ones(4, 4, 2, 2).half(), "std": torch.zeros(4, 4, 2, 2).half()}
+    words, silence = torch.ones(4, 77, 16).half(), torch.zeros(77, 16)
+    loss = noise_loss(latents, words, silence, {"dropout": 0.0, "gamma": 5}, condition)
+    loss(model, torch.tensor([3, 1]), dice(0, 0), EVERYTHING)
+    xt = model.asked[0]
+    assert xt.shape == (2, 9, 2, 2)
+    assert (xt[0, 4:] == 3).all() and (xt[1, 4:] == 1).all()
+
+
+def test_a_wider_unet_starts_as_the_old_one(tmp_path):
+    torch.manual_seed(0)
+    old = make_unet(TINY_UNET)
+    old.save_pretrained(tmp_path)
+    wide = start_from(tmp_path, more_channels=5)
+    x, beside = torch.randn(1, 4, 8, 8), torch.randn(1, 5, 8, 8)
+    t, c = torch.tensor(5), torch.randn(1, 77, 16)
+    same = wide(torch.cat([x, beside], dim=1), t, c).sample
+    assert torch.allclose(old(x, t, c).sample, same, atol=1e-5)
+    with torch.no_grad():
+        wide.conv_in.weight[:, 4:] += 1
+    assert not torch.allclose(wide(torch.cat([x, beside], dim=1), t, c).sample, same, atol=1e-2)

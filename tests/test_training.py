@@ -6,13 +6,16 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from course_utils.training.data import world_pictures
 from course_utils.training.loop import Config, dice, fit, learning_rate, read_config
 from course_utils.training.vae import chroma, crops, edges, make_vae, to_model, train_vae
 from course_utils.world import sample
+from course_utils.world.vocabulary import UNSEEN_PAIRS
 
 TINY_VAE = Config(
     examples=16,
@@ -73,6 +76,17 @@ def test_the_autoencoder_resumes_to_the_same_weights(tmp_path):
     assert resumed.config.scaling_factor == whole.config.scaling_factor > 0
 
 
+def test_a_finer_decoder_leaves_the_latents_as_they_are(tmp_path):
+    whole = train_vae(TINY_VAE, tmp_path / "vae")
+    whole.save_pretrained(tmp_path / "vae" / "vae")
+    options = {"decoder_of": "vae/vae", "crop": 32, "kl_weight": 0}
+    finer = train_vae(replace(TINY_VAE, options=options), tmp_path / "vae_decoder")
+    assert same(weights(whole.encoder), weights(finer.encoder))
+    assert same(weights(whole.quant_conv), weights(finer.quant_conv))
+    assert not same(weights(whole.decoder), weights(finer.decoder))
+    assert finer.config.scaling_factor == whole.config.scaling_factor
+
+
 def test_other_weights_are_noticed(tmp_path):
     one = fit(new_line(), line_loss, LINE, tmp_path / "one")
     two = fit(new_line(), line_loss, replace(LINE, seed=1), tmp_path / "two")
@@ -122,7 +136,7 @@ def test_the_learning_rate_rises_and_falls_to_zero():
     assert max(rates) == LINE.learning_rate and rates[-1] == pytest.approx(0)
 
 
-@pytest.mark.parametrize("name", ["vae", "text", "unet", "judge"])
+@pytest.mark.parametrize("name", ["vae", "text", "unet", "judge", "depth_estimator", "segmenter"])
 def test_the_shipped_configurations_read(name):
     assert read_config(name).steps > 100
 
@@ -136,8 +150,6 @@ def test_a_bad_configuration_says_what_is_known(tmp_path):
 
 
 def pictures(count: int):
-    import numpy as np
-
     return np.stack([np.asarray(sample(seed).picture) for seed in range(count)])
 
 
@@ -167,3 +179,33 @@ def test_edges_of_a_flat_picture_are_zero():
 def test_the_autoencoder_has_factor_eight_and_four_channels():
     vae = make_vae(TINY_VAE.model)
     assert vae.encode(torch.zeros(1, 3, 64, 32)).latent_dist.mean.shape == (1, 4, 8, 4)
+
+
+@pytest.mark.parametrize("chunk", [1, 64])
+def test_the_kept_pictures_are_the_world_s(tmp_path, chunk, monkeypatch):
+    monkeypatch.setattr("course_utils.training.data.CHUNK", chunk)  # 1: other processes draw
+    kept = world_pictures(tmp_path, 3, first=7)
+    for place, drawn in enumerate(sample(seed) for seed in range(7, 10)):
+        assert np.array_equal(kept.pictures[place], np.asarray(drawn.picture))
+        assert np.array_equal(kept.depth[place], drawn.depth.astype(np.float16))
+        assert kept.names[place] == list(drawn.masks)
+        for number, mask in enumerate(drawn.masks.values(), start=1):
+            assert np.array_equal(kept.labels[place] == number, mask)
+        assert kept.captions[place] == drawn.caption
+        assert kept.scenes[place] == vars(drawn.scene)
+
+
+def test_what_lacks_a_map_is_rendered_again_and_what_is_open_stays(tmp_path):
+    before = world_pictures(tmp_path, 2)
+    (tmp_path / "world-0-2-labels.npy").unlink()
+    (tmp_path / "world-0-2.npy").write_bytes(b"half a file")
+    after = world_pictures(tmp_path, 2)
+    assert np.array_equal(before.labels, after.labels)
+    assert np.array_equal(after.pictures[1], np.asarray(sample(1).picture))
+    assert not list(tmp_path.glob("*.new"))
+
+
+def test_unseen_pairs_are_kept_apart(tmp_path):
+    apart = world_pictures(tmp_path, 2, unseen=True)
+    assert {(s["color"], s["subject"]) for s in apart.scenes} <= set(UNSEEN_PAIRS)
+    assert world_pictures(tmp_path, 2).scenes != apart.scenes

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from course_utils.world import HELD_OUT, Scene, render, sample
 from course_utils.world.canvas import FAR
+from course_utils.world.caption import mask_phrases
 from course_utils.world.styles import QUALITY_FILTERS, STYLE_FILTERS
 from course_utils.world.vocabulary import (
     COLORS,
@@ -159,3 +160,22 @@ def test_a_bad_seed_is_refused(seed, error):
 
 def test_the_edges_of_seeds_work():
     assert sample(0).picture.size == sample(HELD_OUT * 10).picture.size == (128, 128)
+
+
+def test_only_the_subject_s_phrases_have_its_color():
+    scene = Scene("ball", "beach", "orange")
+    assert mask_phrases("ball", scene) == [
+        "the orange ball",
+        "an orange ball",
+        "orange ball",
+        "the ball",
+        "a ball",
+        "ball",
+    ]
+    assert mask_phrases("sky", scene) == ["the sky", "a sky", "sky"]
+
+
+def test_people_are_called_by_their_clothes():
+    assert mask_phrases("man", Scene("man", "beach", "red"))[0] == "the man in a red shirt"
+    woman = Scene("woman", "park", "orange")
+    assert mask_phrases("woman", woman)[1] == "a woman in an orange dress"

@@ -2,56 +2,134 @@
 
 import json
 import os
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
 from tqdm.auto import tqdm
 
 from course_utils.training.loop import first_process_first
 from course_utils.world import sample
 from course_utils.world.vocabulary import SIZE
 
+MAPS = {  # what is kept for every picture: shape and type
+    "pictures": ((SIZE, SIZE, 3), np.uint8),
+    "depth": ((SIZE, SIZE), np.float16),
+    "labels": ((SIZE, SIZE), np.uint8),
+}
+CHUNK = 64  # pictures that a process draws at a time
 
-def world_pictures(folder: Path, count: int, first: int = 0, workers: int = 2):
+
+@dataclass(frozen=True)
+class Pictures:
+    """Rendered pictures and everything known about them; the maps stay on disk.
+
+    Attributes:
+        pictures: (N, 128, 128, 3) uint8.
+        depth: distance in metres, (N, 128, 128) float16.
+        labels: which thing is seen, (N, 128, 128) uint8: k is the k-th of the picture's names,
+            0 is nothing named.
+        names: for each picture, the names of the things in it.
+        captions: for each picture, what a person would type to get it.
+        scenes: the descriptions the pictures were made from, as dictionaries.
+    """
+
+    pictures: np.ndarray
+    depth: np.ndarray
+    labels: np.ndarray
+    names: list[list[str]]
+    captions: list[str]
+    scenes: list[dict]
+
+
+def world_pictures(
+    folder: Path, count: int, first: int = 0, unseen: bool = False, workers: int = 2
+) -> Pictures:
     """Render `count` pictures of the world from seed `first` on, or find them rendered.
 
     Args:
         folder: where they are kept.
         count: how many.
         first: the first seed.
+        unseen: only scenes with one of the UNSEEN_PAIRS.
         workers: processes to render with.
-    Returns:
-        pictures, a memory map (count, 128, 128, 3) uint8; captions; scenes as dictionaries.
     """
-    stem = folder / f"world-{first}-{count}"
-    pictures, texts = stem.with_suffix(".npy"), stem.with_suffix(".json")
+    files = _files(folder / f"world-{first}-{count}{'-unseen' if unseen else ''}")
     with first_process_first():
-        if not texts.exists():
-            _render(pictures, texts, range(first, first + count), workers)
-    told = json.loads(texts.read_text())
-    return np.load(pictures, mmap_mode="r"), told["captions"], told["scenes"]
+        if not all(file.exists() for file in files.values()):
+            _render(files, range(first, first + count), unseen, workers)
+    maps = {name: np.load(files[name], mmap_mode="r") for name in MAPS}
+    return Pictures(**maps, **json.loads(files["told"].read_text()))
 
 
-def _render(pictures: Path, texts: Path, seeds: range, workers: int) -> None:
-    pictures.parent.mkdir(parents=True, exist_ok=True)
-    shape = (len(seeds), SIZE, SIZE, 3)
-    store = np.lib.format.open_memmap(pictures, mode="w+", dtype=np.uint8, shape=shape)
-    captions, scenes = [], []
+def _files(stem: Path) -> dict[str, Path]:
+    """Where each map is kept, and in "told" the words."""
+    return {
+        "told": stem.with_name(f"{stem.name}.json"),
+        "pictures": stem.with_name(f"{stem.name}.npy"),
+        "depth": stem.with_name(f"{stem.name}-depth.npy"),
+        "labels": stem.with_name(f"{stem.name}-labels.npy"),
+    }
+
+
+def _render(files: dict[str, Path], seeds: range, unseen: bool, workers: int) -> None:
+    """Write new files beside the old ones, then put them in their place: never half a file, and
+    whoever has an old one open keeps it."""
+    new = {name: file.with_name(file.name + ".new") for name, file in files.items()}
+    new["told"].parent.mkdir(parents=True, exist_ok=True)
+    maps = {
+        name: np.lib.format.open_memmap(new[name], "w+", dtype, (len(seeds), *shape))
+        for name, (shape, dtype) in MAPS.items()
+    }
+    told = {"names": [], "captions": [], "scenes": []}
+    drawn = _drawn(seeds, unseen, workers)
+    for place, found in enumerate(tqdm(drawn, "world", len(seeds), mininterval=10)):
+        for name, store in maps.items():
+            store[place] = found[name]
+        for name, words in told.items():
+            words.append(found[name])
+    for store in maps.values():
+        store.flush()
+    new["told"].write_text(json.dumps(told))
+    for name, file in files.items():
+        os.replace(new[name], file)
+
+
+def _drawn(seeds: range, unseen: bool, workers: int):
+    """The pictures of all seeds in order; many are drawn by other processes."""
+    draw = partial(_draw, unseen=unseen)
+    if len(seeds) <= CHUNK:
+        yield from map(draw, seeds)
+        return
     with get_context("spawn").Pool(workers) as pool:
-        told = pool.imap(_draw, seeds, chunksize=64)
-        for place, (pixels, caption, scene) in enumerate(
-            tqdm(told, "world", len(seeds), mininterval=10)
-        ):
-            store[place] = pixels
-            captions.append(caption)
-            scenes.append(scene)
-    store.flush()
-    texts.with_suffix(".new").write_text(json.dumps({"captions": captions, "scenes": scenes}))
-    os.replace(texts.with_suffix(".new"), texts)
+        yield from pool.imap(draw, seeds, chunksize=CHUNK)
 
 
-def _draw(seed: int):
-    drawn = sample(seed)
-    return np.asarray(drawn.picture), drawn.caption, asdict(drawn.scene)
+def _draw(seed: int, unseen: bool) -> dict:
+    """One picture, with a value for every field of Pictures."""
+    drawn = sample(seed, unseen)
+    masks = drawn.masks.values()
+    labels = sum(np.uint8(number) * mask for number, mask in enumerate(masks, start=1))
+    return {
+        "pictures": np.asarray(drawn.picture),
+        "depth": drawn.depth,
+        "labels": labels,
+        "names": list(drawn.masks),
+        "captions": drawn.caption,
+        "scenes": asdict(drawn.scene),
+    }
+
+
+def roughen(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Pictures (B, 3, H, W) with a little noise and blur, so that what learns from renders also
+    understands what the pocket model draws."""
+    x = x + 0.1 * torch.rand(len(x), 1, 1, 1, generator=generator) * torch.randn(
+        x.shape, generator=generator
+    )
+    blurred = F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
+    return torch.lerp(x, blurred, torch.rand(len(x), 1, 1, 1, generator=generator))

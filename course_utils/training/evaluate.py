@@ -110,7 +110,7 @@ def evaluate(folder: Path = POCKET, prompts: int = PROMPTS) -> dict:
     pipe.set_progress_bar_config(disable=True)
     pipe.scheduler = make_scheduler(SAMPLER, pipe.scheduler)
     samples = held_out_prompts(prompts)
-    renders, _, _ = world_pictures(Path("build/train"), 2000, first=HELD_OUT)
+    renders = world_pictures(Path("build/train"), 2000, first=HELD_OUT).pictures
     few = samples[:FEWER]  # enough to see what guidance does
     guided = {g: prompt_accuracy(pipe, judge, few, g) for g in GUIDANCES}
     return {

@@ -2,8 +2,9 @@
 
     python -m course_utils.training.export
 
-Takes the autoencoder, the UNet and the text encoder from `build/train`, and the judge's figures,
-where there are any, from `build/evaluate.json`.
+Takes the autoencoder, the UNet and the text encoder from `build/train`, what is there for the
+other tasks, and the judge's figures, where there are any, from `build/evaluate.json` and
+`build/evaluate_tasks.json`.
 """
 
 import json
@@ -12,9 +13,16 @@ from pathlib import Path
 import torch
 from diffusers import AutoencoderKL, PNDMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from safetensors.torch import load_file, save_file
-from transformers import CLIPTextModel, CLIPTokenizer
+from transformers import (
+    CLIPSegForImageSegmentation,
+    CLIPTextModel,
+    CLIPTokenizer,
+    DPTForDepthEstimation,
+)
 
 from course_utils.models import POCKET, file_checksum
+from course_utils.training.depth_estimator import make_feature_extractor
+from course_utils.training.segmenter import make_image_processor
 from course_utils.training.text import clip_tokenizer
 from course_utils.training.unet import SCHEDULE
 
@@ -59,11 +67,31 @@ def export(
         image_encoder=None,
     )
     pipe.save_pretrained(folder)
-    for file in folder.rglob("*.safetensors"):
-        halve(file)
-    for file in folder.rglob("config.json"):
-        forget_origin(file)
+    for part in ("vae", "unet", "text_encoder"):
+        slim(folder / part)
     write_checksums(folder)
+
+
+def export_beside(folder: Path, **parts) -> None:
+    """Write more networks into a folder that `export` made: what other tasks need.
+
+    Args:
+        folder: of the model.
+        parts: name of the folder inside → what has a `save_pretrained`, for instance
+            inpaint_unet=UNet2DConditionModel(…).
+    """
+    for name, part in parts.items():
+        part.save_pretrained(folder / name)
+        slim(folder / name)
+    write_checksums(folder)
+
+
+def slim(folder: Path) -> None:
+    """Make one part ready to ship: half precision, and no word of where it was made."""
+    for file in folder.glob("*.safetensors"):
+        halve(file)
+    for file in folder.glob("config.json"):
+        forget_origin(file)
 
 
 def halve(file: Path) -> None:
@@ -115,18 +143,39 @@ def flatten(figures: dict, prefix: str = "") -> list[tuple[str, float]]:
     return pairs
 
 
+def other_tasks(train: Path) -> dict:
+    """What has been trained for inpainting, Depth2Img and masks from words: folder → part."""
+    parts = {}
+    for name in ("inpaint_unet", "depth_unet"):
+        if (train / name / "unet").is_dir():
+            parts[name] = UNet2DConditionModel.from_pretrained(train / name / "unet")
+    if (train / "depth_estimator" / "depth_estimator").is_dir():
+        folder = train / "depth_estimator" / "depth_estimator"
+        parts["depth_estimator"] = DPTForDepthEstimation.from_pretrained(folder)
+        parts["feature_extractor"] = make_feature_extractor()
+    if (train / "segmenter" / "segmenter").is_dir():
+        folder = train / "segmenter" / "segmenter"
+        parts["segmenter"] = CLIPSegForImageSegmentation.from_pretrained(folder)
+    return parts
+
+
 def main() -> None:
     """Export what `build/train` holds to `course_utils/pocket`."""
     train = BUILD / "train"
     export(
         POCKET,
-        AutoencoderKL.from_pretrained(train / "vae" / "vae"),
+        AutoencoderKL.from_pretrained(train / "vae_decoder" / "vae"),
         UNet2DConditionModel.from_pretrained(train / "unet" / "unet"),
         CLIPTextModel.from_pretrained(train / "text" / "text_encoder", dtype=torch.float32),
         clip_tokenizer(),
     )
-    judged = BUILD / "evaluate.json"
-    figures = json.loads(judged.read_text()) if judged.exists() else {}
+    export_beside(POCKET, **other_tasks(train))
+    if (POCKET / "segmenter").is_dir():
+        make_image_processor().save_pretrained(POCKET / "segmenter")
+    write_checksums(POCKET)
+    figures = {}
+    for judged in (BUILD / "evaluate.json", BUILD / "evaluate_tasks.json"):
+        figures |= json.loads(judged.read_text()) if judged.exists() else {}
     (POCKET / "README.md").write_text(model_card(figures), "utf-8")
     size = sum(file.stat().st_size for file in POCKET.rglob("*") if file.is_file())
     print(f"wrote {POCKET.name}: {size / 2**20:.1f} MiB")

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from transformers import ResNetConfig, ResNetModel
 
 from course_utils.training.attributes import CLASSES, UNNAMED, Heads, scene_classes
-from course_utils.training.data import world_pictures
+from course_utils.training.data import roughen, world_pictures
 from course_utils.training.loop import Config, fit, read_config
 from course_utils.training.vae import to_model
 from course_utils.world import HELD_OUT
@@ -73,20 +73,15 @@ def right(seen: dict[str, Tensor], truth: dict[str, Tensor]) -> dict[str, float]
 
 def held_out_accuracy(judge: Judge, folder: Path = BUILD) -> dict[str, float]:
     """Accuracy on renders that no training program has seen."""
-    pictures, _, scenes = world_pictures(folder, HELD_OUT_RENDERS, first=HELD_OUT)
-    return right(judge.eval().classes(pictures), scene_classes(scenes))
+    renders = world_pictures(folder, HELD_OUT_RENDERS, first=HELD_OUT)
+    return right(judge.eval().classes(renders.pictures), scene_classes(renders.scenes))
 
 
 def judge_loss(pictures: np.ndarray, classes: dict[str, Tensor]):
     """Cross-entropy of every attribute, on pictures with a little noise and blur."""
 
     def loss(model, indices, generator, share):
-        x = to_model(np.stack([pictures[i] for i in indices.tolist()]))
-        x = x + 0.1 * torch.rand(len(x), 1, 1, 1, generator=generator) * torch.randn(
-            x.shape, generator=generator
-        )
-        blurred = F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
-        x = torch.lerp(x, blurred, torch.rand(len(x), 1, 1, 1, generator=generator))
+        x = roughen(to_model(pictures[indices.numpy()]), generator)
         device = next(model.parameters()).device
         logits = model(x[share].to(device))
         losses = {
@@ -100,11 +95,12 @@ def judge_loss(pictures: np.ndarray, classes: dict[str, Tensor]):
 
 def train_judge(config: Config, folder: Path, stop_after: int | None = None) -> Judge:
     """Train, or go on training, the judge of a configuration; returns its average."""
-    pictures, _, scenes = world_pictures(folder.parent, config.examples)
+    world = world_pictures(folder.parent, config.examples)
     torch.manual_seed(config.seed)
     judge = load_judge() if config.options.get("go_on") else Judge()
     judge = judge.train().to(memory_format=torch.channels_last)
-    return fit(judge, judge_loss(pictures, scene_classes(scenes)), config, folder, stop_after)
+    loss = judge_loss(world.pictures, scene_classes(world.scenes))
+    return fit(judge, loss, config, folder, stop_after)
 
 
 if __name__ == "__main__":

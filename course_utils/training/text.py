@@ -107,11 +107,11 @@ def reading_loss(ids: Tensor, classes: dict[str, Tensor], heard: int):
 
 def train_text(config: Config, folder: Path, stop_after: int | None = None) -> CLIPTextModel:
     """Train, or go on training, the text encoder of a configuration; returns its average."""
-    _, captions, scenes = world_pictures(folder.parent, config.examples)
-    ids = token_ids(clip_tokenizer(), captions)
+    world = world_pictures(folder.parent, config.examples)
+    ids = token_ids(clip_tokenizer(), world.captions)
     torch.manual_seed(config.seed)
     reader = Reader(make_text_encoder(config.model, ids.unique()))
-    loss = reading_loss(ids, scene_classes(scenes), config.options["heard"])
+    loss = reading_loss(ids, scene_classes(world.scenes), config.options["heard"])
     return fit(reader, loss, config, folder, stop_after).text_encoder
 
 

@@ -2,7 +2,9 @@
 
     python -m course_utils.training.unet [configuration]
 
-The pictures are encoded once; so are the captions, since the text encoder is frozen.
+The pictures are encoded once; so are the captions, since the text encoder is frozen. The UNets
+for inpainting and Depth2Img are the same program: they start from the trained UNet, and see more
+channels.
 """
 
 from pathlib import Path
@@ -15,12 +17,14 @@ from torch import Tensor
 from tqdm.auto import tqdm
 from transformers import CLIPTextModel
 
-from course_utils.training.data import world_pictures
+from course_utils.training.conditions import CONDITIONS
+from course_utils.training.data import Pictures, world_pictures
 from course_utils.training.loop import Config, first_process_first, fit, read_config
 from course_utils.training.text import clip_tokenizer, token_ids
 from course_utils.training.vae import to_model
 
 BUILD = Path("build/train")
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 SCHEDULE = {  # the article's noise schedule
     "num_train_timesteps": 1000,
     "beta_start": 0.00085,
@@ -29,11 +33,32 @@ SCHEDULE = {  # the article's noise schedule
 }
 
 
-def make_unet(sizes: dict) -> UNet2DConditionModel:
-    """A UNet for four-channel latents; sizes as in its configuration."""
-    unet = UNet2DConditionModel(sample_size=16, in_channels=4, out_channels=4, **sizes)
+def make_unet(sizes: dict, more_channels: int = 0) -> UNet2DConditionModel:
+    """A UNet for four-channel latents, and what it sees beside them; sizes as in its config."""
+    channels = {"sample_size": 16, "in_channels": 4 + more_channels, "out_channels": 4}
+    unet = UNet2DConditionModel(**(sizes | channels))
     unet.set_attn_processor(AttnProcessor())
     return unet.to(memory_format=torch.channels_last)
+
+
+def start_from(folder: Path, more_channels: int = 0) -> UNet2DConditionModel:
+    """A trained UNet to go on from. Channels that it does not have yet start at zero, so that at
+    first the new UNet does exactly what the old one did.
+
+    Args:
+        folder: of the trained UNet, with its config and safetensors.
+        more_channels: that the new one sees beside the latents.
+    Source: so did the Stable Diffusion 1.5 inpainting UNet begin, says its model card.
+    """
+    config = UNet2DConditionModel.load_config(folder)
+    sizes = {name: value for name, value in config.items() if not name.startswith("_")}
+    unet = make_unet(sizes, more_channels)
+    weights = load_file(folder / "diffusion_pytorch_model.safetensors")
+    old = weights["conv_in.weight"].float()
+    wider = torch.zeros_like(unet.conv_in.weight)
+    wider[:, : old.shape[1]] = old
+    unet.load_state_dict(weights | {"conv_in.weight": wider})
+    return unet
 
 
 @torch.no_grad()
@@ -66,7 +91,13 @@ def encoded(folder: Path, name: str, make) -> dict[str, Tensor]:
     return load_file(path)
 
 
-def noise_loss(latents: dict[str, Tensor], words: Tensor, silence: Tensor, options: dict):
+def noise_loss(
+    latents: dict[str, Tensor],
+    words: Tensor,
+    silence: Tensor,
+    options: dict,
+    condition: Tensor | None = None,
+):
     """The loss of the UNet for `fit`: squared error of the noise, min-SNR weighted.
 
     Args:
@@ -74,6 +105,7 @@ def noise_loss(latents: dict[str, Tensor], words: Tensor, silence: Tensor, optio
         words: encoded captions, (N, 77, D).
         silence: the encoded empty caption, (77, D), heard instead with probability `dropout`.
         options: dropout; gamma of the min-SNR weighting (Hang et al. 2023).
+        condition: what the UNet sees beside the latents, (N, K, h, w).
     """
     alpha_bar = DDPMScheduler(**SCHEDULE).alphas_cumprod
     snr = alpha_bar / (1 - alpha_bar)
@@ -88,6 +120,8 @@ def noise_loss(latents: dict[str, Tensor], words: Tensor, silence: Tensor, optio
         c = torch.where(dropped[:, None, None], silence, words[indices].float())
         a = alpha_bar[t][:, None, None, None]
         xt = a.sqrt() * x0 + (1 - a).sqrt() * eps
+        if condition is not None:
+            xt = torch.cat([xt, condition[indices].float()], dim=1)
         device = next(model.parameters()).device
         xt, t, c, eps = (value[share].to(device) for value in (xt, t, c, eps))
         error = (model(xt, t, c).sample.float() - eps).square().mean(dim=(1, 2, 3))
@@ -98,29 +132,54 @@ def noise_loss(latents: dict[str, Tensor], words: Tensor, silence: Tensor, optio
 
 def train_unet(config: Config, folder: Path, stop_after: int | None = None) -> UNet2DConditionModel:
     """Train, or go on training, the UNet of a configuration; returns its average."""
-    build, options = folder.parent, config.options
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    text_encoder = CLIPTextModel.from_pretrained(build / options["text_encoder"])
-    tokenizer = clip_tokenizer()
-    pictures, captions, _ = world_pictures(build, config.examples)
-    latents = encoded(
-        build / options["vae"],
-        f"latents-{config.examples}",
-        lambda: encode_pictures(
-            AutoencoderKL.from_pretrained(build / options["vae"]), pictures, device
-        ),
-    )
-    words = encoded(
-        build / options["text_encoder"],
-        f"words-{config.examples}",
-        lambda: {"words": encode_captions(text_encoder, token_ids(tokenizer, captions), device)},
-    )["words"]
-    silence = encode_captions(text_encoder, token_ids(tokenizer, [""]), device)[0].float()
+    options, build = config.options, folder.parent
+    world = world_pictures(build, config.examples)
+    latents, condition = seen_things(world, build / options["vae"], options.get("condition"))
+    words, silence = heard_words(world, build / options["text_encoder"])
     torch.manual_seed(config.seed)
-    unet = make_unet(config.model)
+    more_channels = 0 if condition is None else condition.shape[1]
     if options.get("start_from"):
-        unet.load_state_dict(load_file(options["start_from"]))
-    return fit(unet, noise_loss(latents, words, silence, options), config, folder, stop_after)
+        unet = start_from(build / options["start_from"], more_channels)
+    else:
+        unet = make_unet(config.model, more_channels)
+    loss = noise_loss(latents, words, silence, options, condition)
+    return fit(unet, loss, config, folder, stop_after)
+
+
+def seen_things(world: Pictures, folder: Path, condition: str | None):
+    """The latents of all pictures, and what the UNet sees beside them: see `noise_loss`.
+
+    Args:
+        folder: of the trained VAE; what it encodes is kept there.
+        condition: a key of CONDITIONS, or None.
+    """
+    vae, count = AutoencoderKL.from_pretrained(folder), len(world.pictures)
+    latents = encoded(
+        folder, f"latents-{count}", lambda: encode_pictures(vae, world.pictures, DEVICE)
+    )
+    if condition is None:
+        return latents, None
+    make = CONDITIONS[condition]
+    name = f"{condition}-{count}"
+    return latents, encoded(folder, name, lambda: {"channels": make(world, vae, DEVICE)})[
+        "channels"
+    ]
+
+
+def heard_words(world: Pictures, folder: Path) -> tuple[Tensor, Tensor]:
+    """The encoded captions of all pictures, and the encoded empty caption: see `noise_loss`.
+
+    Args:
+        folder: of the trained text encoder; what it encodes is kept there.
+    """
+    tokenizer, text_encoder = clip_tokenizer(), CLIPTextModel.from_pretrained(folder)
+
+    def encode(captions: list[str]) -> Tensor:
+        return encode_captions(text_encoder, token_ids(tokenizer, captions), DEVICE)
+
+    name = f"words-{len(world.captions)}"
+    words = encoded(folder, name, lambda: {"words": encode(world.captions)})["words"]
+    return words, encode([""])[0].float()
 
 
 if __name__ == "__main__":

@@ -107,14 +107,22 @@ def vae_loss(pictures: np.ndarray, options: dict):
 
 
 def train_vae(config: Config, folder: Path, stop_after: int | None = None) -> AutoencoderKL:
-    """Train, or go on training, the autoencoder of a configuration; returns its average."""
-    pictures, _, _ = world_pictures(folder.parent, config.examples)
+    """Train, or go on training, the autoencoder of a configuration; returns its average.
+
+    With the option decoder_of, a folder, only the decoder of that autoencoder is trained further:
+    the latents stay what they are, so that a UNet trained on them stays right.
+    """
+    pictures = world_pictures(folder.parent, config.examples).pictures
     torch.manual_seed(config.seed)
-    start = config.options.get("start_from")  # a folder with weights to go on from
-    vae = AutoencoderKL.from_pretrained(start) if start else make_vae(config.model)
+    start = config.options.get("decoder_of")
+    vae = AutoencoderKL.from_pretrained(folder.parent / start) if start else make_vae(config.model)
+    if start:
+        vae.encoder.requires_grad_(False)
+        vae.quant_conv.requires_grad_(False)
     model = RoundTrip(vae).to(memory_format=torch.channels_last)
     vae = fit(model, vae_loss(pictures, config.options), config, folder, stop_after).vae
-    vae.register_to_config(scaling_factor=measure_scaling(vae, pictures[:512]))
+    if not start:
+        vae.register_to_config(scaling_factor=measure_scaling(vae, pictures[:512]))
     return vae
 
 

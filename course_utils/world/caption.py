@@ -16,6 +16,7 @@ WHERE = {
     "beach": ("on a beach", "on the beach"),
     "snow": ("in the snow",),
 }
+CLOTHES = {"man": "shirt", "woman": "dress"}
 WHEN = {"day": ("", "", "", "during the day"), "sunset": ("at sunset",), "night": ("at night",)}
 
 
@@ -59,15 +60,31 @@ def _subject(scene: Scene, rng: np.random.Generator, color: bool) -> str:
         return "a cityscape"
     if scene.subject == "bench":
         return str(rng.choice(["a park bench", "an empty park bench", "a bench in a park"]))
-    noun, before = scene.subject, []
-    if scene.small:
-        before.append("small")
-    if color and scene.subject in ("man", "woman"):
-        clothes = "shirt" if scene.subject == "man" else "dress"
-        noun = f"{noun} in {_a(scene.color)} {clothes}"
-    elif color:
-        before.append(scene.color)
-    return _a(" ".join([*before, noun]))
+    noun = colored(scene.subject, scene.color if color else None)
+    return _a(f"small {noun}" if scene.small else noun)
+
+
+def colored(noun: str, color: str | None) -> str:
+    """A thing and its colour, which is the colour of their clothes with people; no article."""
+    if color is None:
+        return noun
+    if noun in CLOTHES:
+        return f"{noun} in {_a(color)} {CLOTHES[noun]}"
+    return f"{color} {noun}"
+
+
+def mask_phrases(name: str, scene: Scene) -> list[str]:
+    """What a person would call the thing of a mask: with its colour first, where it has one.
+
+    Args:
+        name: of a mask, see Sample.
+        scene: what the picture is of; only its subject has a colour.
+    Returns:
+        phrases such as "the red ball", "a red ball", "red ball", "the ball", "a ball", "ball".
+    """
+    color = scene.color if name == scene.subject else None
+    nouns = dict.fromkeys([colored(name, color), name])
+    return [phrase for noun in nouns for phrase in (f"the {noun}", _a(noun), noun)]
 
 
 def _styled(what: str, style: str, quality: str, rng: np.random.Generator) -> str:
