@@ -10,14 +10,14 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from statistics import median
+
+from timing import in_turn, ratio
 
 ROOT = Path(__file__).parents[1]
 POCKET = ROOT / "course_utils" / "pocket"
 PROMPT = "a wave breaking"
-PAIRS = 5
 PLAIN = """
 import sys
 from diffusers import StableDiffusionPipeline
@@ -26,44 +26,38 @@ pipe(sys.argv[2], num_inference_steps=30, guidance_scale=8).images[0].save(sys.a
 """
 
 
-def seconds(command: list) -> float:
-    """Wall-clock time of a process that must end well."""
+def run(command: list) -> None:
+    """A process that must end well."""
     offline = os.environ | {"HF_HUB_OFFLINE": "1"}
-    start = time.perf_counter()
     subprocess.run(
         [sys.executable, *command], cwd=ROOT, env=offline, check=True, stderr=subprocess.DEVNULL
     )
-    return time.perf_counter() - start
 
 
-def start_to_picture(model: Path) -> tuple[float, float]:
-    """Medians for our command and for plain diffusers, the pairs interleaved."""
+def start_to_picture(model: Path) -> dict[str, list[float]]:
+    """Seconds of our command and of plain diffusers, in pairs."""
     with tempfile.TemporaryDirectory() as folder:
         picture = Path(folder) / "out.png"
         ours = ["-m", "course_utils", "draw", PROMPT, "--model", model, "-o", picture]
         plain = ["-c", PLAIN, model, PROMPT, picture]
-        pairs = [(seconds(ours), seconds(plain)) for _ in range(PAIRS)]
-    return tuple(median(times) for times in zip(*pairs, strict=True))
+        return in_turn({"ours": lambda: run(ours), "plain": lambda: run(plain)})
 
 
 def warm_picture(model: str) -> float:
     """Median time of a picture, 30 steps, guidance 8, once the model is loaded."""
     from course_utils import draw, load
 
-    pipe, times = load(model), []
-    for seed in range(PAIRS + 1):
-        start = time.perf_counter()
-        draw(pipe, PROMPT, seed=seed)
-        times.append(time.perf_counter() - start)
-    return median(times[1:])
+    pipe = load(model)
+    return median(in_turn({"draw": lambda: draw(pipe, PROMPT)})["draw"])
 
 
 def main(model: str = "pocket") -> None:
     """Print the figures of must-show 4."""
     folder = POCKET if model == "pocket" else Path(model)
-    ours, plain = start_to_picture(folder)
+    times = start_to_picture(folder)
+    ours, plain = (median(times[name]) for name in ("ours", "plain"))
     print(f"process start to picture: ours {ours:.2f} s, plain diffusers {plain:.2f} s")
-    print(f"ratio: {ours / plain:.2f} (at most 1.0)")
+    print(f"ratio: {ratio(times['ours'], times['plain']):.2f} (at most 1.0)")
     print(f"one picture, warm: {warm_picture(model):.2f} s (at most 2.5)")
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     print(f"bundled files: {size / 2**20:.1f} MiB (at most 48)")

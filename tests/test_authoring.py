@@ -13,9 +13,10 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import Progress
 
-from course_utils.authoring import build, course, execute, figures, source
+from course_utils.authoring import build, course, execute, figures, model_figures, source
 from course_utils.authoring.pictures import smaller_png
 from course_utils.authoring.source import BuildError, Place
+from course_utils.world import render
 
 EXERCISE = '''# %% tags=["exercise"]
 def double(x: int) -> int:
@@ -381,6 +382,20 @@ def test_the_sheet_of_the_world_is_varied():
     assert len({s.scene.subject for s in chosen}) >= 10
     assert len({s.scene.style for s in chosen}) == 6
     assert chosen[0].scene == figures.varied_samples(1, candidates=120)[0].scene
+
+
+def test_the_img2img_figure_shows_each_input_and_what_every_strength_makes_of_it(
+    tiny_img2img, monkeypatch
+):
+    monkeypatch.setattr(model_figures, "plain_pipeline", lambda kind: tiny_img2img)
+    monkeypatch.setattr(model_figures, "SETTINGS", {"num_inference_steps": 5, "guidance_scale": 1})
+    rows = np.reshape(model_figures.img2img().axes, (len(model_figures.REPAINTED), 6))
+    plt.close("all")
+    for row, (scene, prompt) in zip(rows, model_figures.REPAINTED, strict=True):
+        shown = [np.asarray(axis.images[0].get_array()) for axis in row]
+        assert np.array_equal(shown[0], np.asarray(render(scene, 0).picture))
+        assert len({picture.tobytes() for picture in shown}) == 6
+        assert [text.get_text() for text in row[0].texts] == [prompt]
 
 
 def test_every_figure_in_the_folder_is_small_enough():

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from course_utils import checks, text
+from course_utils import checks, img2img, pipeline, text
 
 
 def parameters(module: nn.Module) -> int:
@@ -30,6 +30,62 @@ def heun_step(x, slope, sigma, sigma_next):
     length = sigma_next - sigma
     first = slope(x, sigma)
     return x + length * (first + slope(x + length * first, sigma_next)) / 2
+
+
+def prepare(scheduler, z0, eps, n, strength):
+    scheduler.set_timesteps(n)
+    left = scheduler.timesteps[n - int(n * strength) :]
+    return (scheduler.add_noise(z0, eps, left[:1]) if len(left) else z0), left
+
+
+def prepare_wrong(mistake):
+    """What goes before the Img2Img loop, with one thing wrong."""
+
+    def answer(scheduler, z0, eps, n, strength):
+        z, left = prepare(scheduler, z0, eps, n, strength)
+        every, k, noise = scheduler.timesteps, int(n * strength), scheduler.add_noise
+        return {
+            "all": lambda: (noise(z0, eps, every[:1]), every),
+            "wrong end": lambda: (noise(z0, eps, every[:1]), every[: n - k]),
+            "one too few": lambda: (noise(z0, eps, left[1:2]), left[1:]),
+            "one too many": lambda: (z, every[n - k - 1 :]),
+            "no noise": lambda: (z0, left),
+            "most noise": lambda: (noise(z0, eps, every[:1]), left),
+            "least noise": lambda: (noise(z0, eps, every[-1:]), left),
+            "next noise": lambda: (noise(z0, eps, left[1:2]), left),
+            "scaled": lambda: (z * scheduler.init_noise_sigma, left),
+            "exchanged": lambda: (noise(eps, z0, left[:1]), left),
+            "no tensor": lambda: (noise(z0, eps, 5), left),
+            "latents alone": lambda: z,
+            "rounded": lambda: (z, every[n - math.ceil(n * strength) :]),
+            "minus nothing": lambda: (z, every[-k:]),
+            "always noise": lambda: (noise(z0, eps, (left if k else every)[:1]), left),
+        }[mistake]()
+
+    return answer
+
+
+def repainted(pipe, context, z0, eps, n, strength, g, mistake=""):
+    """The Img2Img loop, with one mistake."""
+    scheduler = pipe.scheduler
+    z, left = prepare(scheduler, z0, eps, n, 1.0 if mistake == "strength" else strength)
+    every = scheduler.timesteps
+    z = z0 if mistake == "noise" else z
+    z = scheduler.add_noise(z0, eps, every[:1]) if mistake == "first" else z
+    z = z * scheduler.init_noise_sigma if mistake == "sigma" else z
+    for t in every if mistake == "skip" else left:
+        x = torch.cat([z, z])
+        x = x if mistake == "scale" else scheduler.scale_model_input(x, t)
+        u, c = pipe.unet(x, t, context).sample.chunk(2)
+        u, c = (c, u) if mistake == "swapped" else (u, c)
+        z = scheduler.step(c if mistake == "guidance" else u + g * (c - u), t, z).prev_sample
+    return z
+
+
+def repainted_by_the_module(pipe, context, z0, eps, n, strength, g):
+    timesteps = img2img.last_timesteps(pipe.scheduler, n, strength)
+    z = pipe.scheduler.add_noise(z0, eps, timesteps[:1])
+    return pipeline.denoise(pipe, z, timesteps, context, g)
 
 
 ANSWERS = [  # check, solution, then wrong answers: (answer, a word of the message)
@@ -316,6 +372,72 @@ ANSWERS += [
         ],
     ),
 ]
+ANSWERS += [
+    (
+        checks.check_steps_left,
+        lambda n, strength: int(n * strength),
+        [
+            (lambda n, strength: n, "no effect"),
+            (lambda n, strength: n - int(n * strength), "that are skipped"),
+            (lambda n, strength: int(n * (1 - strength)), "about the steps that are skipped"),
+            (lambda n, strength: round(n * strength), "round down"),
+            (lambda n, strength: n * strength, "whole numbers"),
+            (lambda n, strength: n * strength // 1, "int"),
+            (lambda n, strength: n * int(strength), "round down at the end"),
+            (lambda n, strength: max(1, int(n * strength)), "not even one"),
+            (lambda n, strength: min(n - 1, int(n * strength)), "every step"),
+        ],
+    ),
+    (
+        checks.check_strength_for,
+        lambda t, timesteps: sum(s <= t for s in timesteps) / len(timesteps),
+        [
+            (lambda t, timesteps: timesteps.index(t) / len(timesteps), "that is skipped"),
+            (lambda t, timesteps: sum(s < t for s in timesteps) / len(timesteps), "count it"),
+            (lambda t, timesteps: (sum(s <= t for s in timesteps) + 1) / len(timesteps), "from t"),
+            (lambda t, timesteps: t / 1000, "no shares"),
+            (lambda t, timesteps: t / timesteps[0], "not timesteps"),
+            (lambda t, timesteps: sum(s <= t for s in timesteps), "divide"),
+            (lambda t, timesteps: 0.8, "is strength 1"),
+        ],
+    ),
+    (
+        checks.check_prepare,
+        prepare,
+        [
+            (prepare_wrong("all"), "those are all timesteps"),
+            (prepare_wrong("wrong end"), "the ones to skip"),
+            (prepare_wrong("one too few"), "one too few"),
+            (prepare_wrong("one too many"), "one too many"),
+            (prepare_wrong("no noise"), "noise is missing"),
+            (prepare_wrong("most noise"), "first of all timesteps"),
+            (prepare_wrong("least noise"), "last timestep"),
+            (prepare_wrong("next noise"), "not the one before or after"),
+            (prepare_wrong("scaled"), "no init_noise_sigma"),
+            (prepare_wrong("exchanged"), "z0 comes first"),
+            (prepare_wrong("no tensor"), "a tensor of shape"),
+            (prepare_wrong("latents alone"), "two things"),
+            (prepare_wrong("rounded"), "7.5 steps are 7"),
+            (prepare_wrong("minus nothing"), "leaves no step"),
+            (prepare_wrong("always noise"), "stay as they are"),
+        ],
+    ),
+    (
+        checks.check_repainted,
+        repainted,
+        [
+            (lambda *a: repainted(*a, mistake="noise"), "put noise on the latents"),
+            (lambda *a: repainted(*a, mistake="first"), "not of all"),
+            (lambda *a: repainted(*a, mistake="skip"), "not through all"),
+            (lambda *a: repainted(*a, mistake="sigma"), "no init_noise_sigma"),
+            (lambda *a: repainted(*a, mistake="scale"), "scale_model_input"),
+            (lambda *a: repainted(*a, mistake="swapped"), "negative prompt first"),
+            (lambda *a: repainted(*a, mistake="guidance"), "combine"),
+            (lambda *a: repainted(*a, mistake="strength"), "strength has no effect"),
+            (lambda *a: torch.cat([repainted(*a)] * 2), "shape"),
+        ],
+    ),
+]
 WRONG = [(check, wrong, word) for check, _, wrongs in ANSWERS for wrong, word in wrongs]
 
 
@@ -339,6 +461,11 @@ def test_a_wrong_answer_is_refused_and_its_mistake_named(check, wrong, word):
 def test_an_empty_exercise_blocks_nothing(check, capsys):
     check(unattempted)
     assert capsys.readouterr().out == "unattempted: not attempted yet\n"
+
+
+def test_the_img2img_exercise_takes_the_module_s_own_loop(capsys):
+    checks.check_repainted(repainted_by_the_module)
+    assert capsys.readouterr().out.endswith(": ok\n")
 
 
 def test_every_check_of_the_course_is_in_the_table():

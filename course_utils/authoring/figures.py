@@ -45,6 +45,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "00_world": world,
     "00_prompts": model_figures.prompts,
     "00_seeds": model_figures.seeds,
+    "06_img2img": model_figures.img2img,
 }
 
 

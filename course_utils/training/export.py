@@ -172,6 +172,7 @@ def main() -> None:
     export_beside(POCKET, **other_tasks(train))
     if (POCKET / "segmenter").is_dir():
         make_image_processor().save_pretrained(POCKET / "segmenter")
+    slim(POCKET / "judge")
     write_checksums(POCKET)
     figures = {}
     for judged in (BUILD / "evaluate.json", BUILD / "evaluate_tasks.json"):

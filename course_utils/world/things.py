@@ -22,7 +22,7 @@ NATURAL = {  # colour of a thing whose caption names none
 HEIGHT = {  # pixels, at the usual size
     "man": 74,
     "woman": 72,
-    "robot": 70,
+    "robot": 78,
     "dog": 52,
     "cat": 52,
     "ball": 48,
@@ -78,20 +78,19 @@ def _shirt(b: Brush, color: Color) -> None:
 
 
 def _robot(b: Brush, color: Color) -> None:
-    dark = shade(color, 0.68)
-    b.box(-0.16, 0.0, -0.04, 0.22, dark)
-    b.box(0.04, 0.0, 0.16, 0.22, dark)
-    b.box(-0.32, 0.3, -0.22, 0.58, dark)
-    b.box(0.22, 0.3, 0.32, 0.58, dark)
-    b.box(-0.22, 0.2, 0.22, 0.6, color)
-    b.box(-0.11, 0.32, 0.11, 0.5, (220, 232, 240))
-    b.disc(0.0, 0.41, 0.05, 0.05, (230, 70, 60))
-    b.box(-0.02, 0.88, 0.02, 0.98, dark)
-    b.disc(0, 0.97, 0.045, 0.045, (230, 70, 60))
-    b.box(-0.2, 0.62, 0.2, 0.9, color)
-    b.box(-0.15, 0.68, 0.15, 0.83, (30, 40, 56))
-    b.disc(-0.07, 0.755, 0.045, 0.045, (110, 240, 250))
-    b.disc(0.07, 0.755, 0.045, 0.045, (110, 240, 250))
+    dark = shade(color, 0.62)
+    b.box(-0.2, 0.0, -0.05, 0.16, dark)
+    b.box(0.05, 0.0, 0.2, 0.16, dark)
+    b.box(-0.36, 0.16, -0.26, 0.4, dark)
+    b.box(0.26, 0.16, 0.36, 0.4, dark)
+    b.box(-0.24, 0.12, 0.24, 0.42, color)
+    b.box(-0.03, 0.86, 0.03, 0.95, dark)
+    b.disc(0, 0.94, 0.06, 0.06, (230, 70, 60))
+    b.box(-0.4, 0.56, 0.4, 0.74, dark)
+    b.box(-0.33, 0.44, 0.33, 0.88, color)
+    b.box(-0.28, 0.51, 0.28, 0.81, (22, 30, 48))
+    b.disc(-0.135, 0.66, 0.105, 0.105, (120, 245, 255))
+    b.disc(0.135, 0.66, 0.105, 0.105, (120, 245, 255))
 
 
 def _dog(b: Brush, color: Color) -> None:

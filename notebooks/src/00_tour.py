@@ -70,7 +70,7 @@ stations = tour.trace(
     prompt,
     generator=torch.Generator().manual_seed(2),
     num_inference_steps=30,
-    guidance_scale=5,
+    guidance_scale=4,
 )
 for station in stations:
     print(f"{station.name:12} takes {station.takes}  gives {station.gives}  calls: {station.calls}")
@@ -116,7 +116,7 @@ prompts = [
 ]
 pictures = [
     pipe(
-        p, num_inference_steps=30, guidance_scale=5, generator=torch.Generator().manual_seed(3)
+        p, num_inference_steps=30, guidance_scale=4, generator=torch.Generator().manual_seed(3)
     ).images[0]
     for p in prompts
 ]
@@ -139,7 +139,7 @@ drawn = [
     pipe(
         s.caption,
         num_inference_steps=30,
-        guidance_scale=5,
+        guidance_scale=4,
         generator=torch.Generator().manual_seed(1),
     ).images[0]
     for s in samples
@@ -160,7 +160,7 @@ for prompt in strange:
     print(f"{prompt!r}: unknown words: {', '.join(course_utils.unknown_words(pipe, prompt))}")
 pictures = [
     pipe(
-        p, guidance_scale=5, num_inference_steps=30, generator=torch.Generator().manual_seed(0)
+        p, guidance_scale=4, num_inference_steps=30, generator=torch.Generator().manual_seed(0)
     ).images[0]
     for p in strange
 ]

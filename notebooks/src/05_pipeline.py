@@ -86,14 +86,15 @@ plt.show()
 # %% [markdown]
 # That is Stable Diffusion. Everything else is convenience.
 #
-# `course_utils.pipeline.text_to_image` is the same loop as one function. Read it; you know every
-# line of it.
+# `course_utils.pipeline.text_to_image` is the same as a function, and `denoise` is its loop. Read
+# them; you know every line. (`extra` and `after` wait for notebooks 07 and 08.)
 
 # %%
 import inspect
 
-source = inspect.getsource(pipeline.text_to_image)
-print(source[source.index("    prompts =") :])
+for function in (pipeline.text_to_image, pipeline.denoise):
+    body = inspect.getsource(function).split('"""')[-1]
+    print(f"# {function.__name__}{body}")
 
 # %% [markdown]
 # ## 2 · What the UNet has in mind
@@ -141,31 +142,45 @@ plt.show()
 # $$\varepsilon = \varepsilon_u + g\,(\varepsilon_c - \varepsilon_u)$$
 #
 # With $g = 1$ the network's plain opinion is left. With $g > 1$ we go past it, in the direction that
-# tells a picture with this prompt from any picture. The same noise, five values of $g$:
+# tells a picture with this prompt from any picture. Twelve prompts, each from its own noise, which is
+# the same for all five values of $g$:
 
 # %%
-scales = [0, 1, 3, 8, 15]
-prompts = ["a purple cat in a park", "an oil painting of a man on a bench"]
-pictures, titles = [], []
-for text in prompts:
-    for scale in scales:
-        z = pipeline.text_to_image(
-            pipe,
-            text,
-            num_inference_steps=25,
-            guidance_scale=scale,
-            generator=torch.Generator().manual_seed(3),
-        )
-        pictures += pipeline.decode(pipe, z)
-        titles.append(f"g = {scale}")
-plotting.show_pictures(pictures, titles, columns=len(scales), size=1.8)
+asked = [("dog", "red", "snow"), ("robot", "blue", "beach"), ("cat", "purple", "park bench")]
+asked += [("dog", "pink", "park"), ("robot", "black", "park bench"), ("cat", "blue", "beach")]
+asked += [("dog", "white", "park bench"), ("robot", "green", "snow"), ("cat", "yellow", "park")]
+asked += [("ball", "green", "beach"), ("house", "blue", "snow"), ("boat", "red", "park")]
+at = {"snow": "in the snow", "beach": "on a beach", "park": "in a park"}
+at["park bench"] = "on a park bench"
+texts = [f"a {color} {thing} {at[place]}" for thing, color, place in asked]
+print(*texts, sep="\n")
+
+# %%
+drawn = {}
+for scale in (0, 1, 3, 8, 15):
+    noise = torch.Generator().manual_seed(4)
+    z = pipeline.text_to_image(
+        pipe, texts, num_inference_steps=12, guidance_scale=scale, generator=noise
+    )
+    drawn[scale] = pipeline.decode(pipe, z)
+
+# %% [markdown]
+# The first three, a row for each prompt:
+
+# %%
+rows = range(3)
+pictures = [drawn[scale][row] for row in rows for scale in drawn]
+titles = [f"g = {scale}" for scale in drawn] * len(rows)
+plotting.show_pictures(pictures, titles, columns=len(drawn), size=1.8)
 plt.show()
 
 # %% [markdown]
-# Diffusers reads every $g \le 1$ as *no guidance*, and so do we: the first two columns are equal.
+# By the equation, $g = 0$ would not hear the prompt at all. But diffusers reads every $g \le 1$ as *no
+# guidance*, and so do we: the first two columns are equal.
+#
 # Does guidance really make the picture obey? The project's judge, a classifier trained on true
-# pictures of the world, can say. Eight pictures for each value; too few for a second digit, enough to
-# see the difference:
+# pictures of the world, can say. How many of the twelve pictures show the thing, the color and the
+# place that were asked for:
 
 # %%
 import numpy as np
@@ -173,41 +188,62 @@ import numpy as np
 from course_utils.training.judge import load_judge
 
 judge = load_judge()
-asked = [("dog", "red"), ("robot", "blue"), ("ball", "green"), ("house", "yellow")] * 2
-texts = [f"a {color} {subject} in the snow" for subject, color in asked]
-for scale in (1, 3, 8):
-    z = pipeline.text_to_image(
-        pipe,
-        texts,
-        num_inference_steps=20,
-        guidance_scale=scale,
-        generator=torch.Generator().manual_seed(0),
-    )
-    told = judge.names(np.stack([np.asarray(p) for p in pipeline.decode(pipe, z)]))
-    right = sum((t["subject"], t["color"]) == a for t, a in zip(told, asked, strict=True))
-    print(f"g = {scale}: {right} of {len(asked)} pictures show the thing in the colour asked for")
+print(f"  g  thing  color  place    (of {len(asked)})")
+for scale, pictures in drawn.items():
+    told = judge.names(np.stack(pictures))
+    seen = [(t["subject"], t["color"], t["place"]) for t in told]
+    counts = (np.array(seen) == np.array(asked)).sum(axis=0)
+    print(f"{scale:3}", *(f"{count:6}" for count in counts))
+
+# %% [markdown]
+# The place covers most of the picture and comes out right almost by itself; the thing is small, and
+# there guidance helps most. But more is not always better: a large $g$ throws the latents out of the
+# range that the VAE knows, colors burn and the picture turns grainy. Twelve pictures are too few for
+# small differences, but enough to see large ones.
 
 # %% [markdown]
 # ## 4 · The negative prompt
 #
 # Nothing new happens here. The negative prompt merely takes the place of the empty prompt in
-# $\varepsilon_u$: guidance then moves *from* it *towards* the prompt.
+# $\varepsilon_u$: guidance then moves *from* it *towards* the prompt. So it can decide what the
+# prompt leaves open. "a house" does not say where the house stands. (The time of day would not do: in
+# this world's captions it is day unless they say so.) Eight houses for each negative prompt, always
+# from the same noise:
 
 # %%
-negatives = ["", "blurry", "oversaturated", "night"]
-pictures = []
-for text in negatives:
+houses = {}
+for text in ("", "in the snow", "in a park", "blurry"):
     z = pipeline.text_to_image(
         pipe,
-        "a cityscape",
+        ["a house"] * 8,
         negative_prompt=text,
-        num_inference_steps=25,
+        num_inference_steps=10,
         guidance_scale=5,
-        generator=torch.Generator().manual_seed(11),
+        generator=torch.Generator().manual_seed(2),
     )
-    pictures += pipeline.decode(pipe, z)
-plotting.show_pictures(pictures, [f"not: {text or '(nothing)'}" for text in negatives], size=2.2)
+    houses[text or "(nothing)"] = pipeline.decode(pipe, z)
+
+# %%
+names = ["snow", "park", "beach", "high resolution"]
+print("not            ", "  ".join(names), " (of 8)")
+for text, pictures in houses.items():
+    told = judge.names(np.stack(pictures))
+    seen = [t["place"] for t in told] + [t["quality"] for t in told]
+    print(f"{text:12}", *(f"{seen.count(name):6}" for name in names))
+
+pictures = [picture for row in houses.values() for picture in row]
+titles = [title for text in houses for title in [f"not: {text}"] + [""] * 7]
+plotting.show_pictures(pictures, titles, columns=8, size=1.4)
 plt.show()
+
+# %% [markdown]
+# Look down a column: the noise is the same, what the prompt left open is not. A place becomes rare
+# where it is named, and others take its share. "blurry" names no place; it pushes the pictures from
+# the blurry ones to the sharp ones, and that is why such words are popular in negative prompts.
+#
+# What the prompt does say is another matter: a negative prompt that contradicts it pulls against it,
+# and the picture suffers. And without guidance ($g \le 1$) there is no $\varepsilon_u$, so a
+# negative prompt does nothing at all.
 
 # %% [markdown]
 # ## 5 · Seeds and batches
@@ -218,7 +254,7 @@ plt.show()
 z = pipeline.text_to_image(
     pipe,
     ["a man in a yellow shirt on a beach"] * 8,
-    num_inference_steps=25,
+    num_inference_steps=12,
     guidance_scale=6,
     generator=torch.Generator().manual_seed(4),
 )
@@ -330,7 +366,7 @@ for name in ("pocket", "sd-2.1"):
 #
 # - The pipeline is one loop: ask the UNet twice, guide, let the scheduler step.
 # - At every step there is a clean picture in the UNet's mind; it sharpens from place to edges.
-# - Guidance trades variety for obedience; the negative prompt is where guidance starts from.
+# - Guidance trades variety for obedience, up to a point; the negative prompt is where it starts from.
 # - The seed is the noise, and the noise is the picture's layout.
 # - Ours and the library's are the same, bit for bit.
 #

@@ -1,0 +1,29 @@
+"""How long each notebook of the learner's runs, and all of them together.
+
+make bench
+"""
+
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+
+from course_utils.authoring.course import results_table, run_course
+from course_utils.authoring.source import NOTEBOOKS
+
+LIMIT = 180  # seconds for all notebooks
+
+
+def main() -> None:
+    """Run a copy of each notebook once and print the times."""
+    with tempfile.TemporaryDirectory() as pages:
+        results = run_course(sorted(NOTEBOOKS.glob("*.ipynb")), Path(pages), Progress(disable=True))
+    console = Console()
+    console.print(results_table(results))
+    total = sum(result.seconds for result in results)
+    console.print(f"all notebooks: {total:.0f} s (at most {LIMIT})", highlight=False)
+
+
+if __name__ == "__main__":
+    main()
