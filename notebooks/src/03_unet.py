@@ -167,9 +167,11 @@ plt.show()
 with torch.no_grad():
     for told in (1, 200, 400, 600, 999):
         answer = pipe.unet(xt, told, c).sample
-        print(f"told t = {told:3}: size of the answer {answer.std():.2f}, "
-              f"changed by {unet.change(eps_hat, answer):4.0%}, "
-              f"missed {unet.change(eps, answer) ** 2:4.0%} of the noise")
+        print(
+            f"told t = {told:3}: size of the answer {answer.std():.2f}, "
+            f"changed by {unet.change(eps_hat, answer):4.0%}, "
+            f"missed {unet.change(eps, answer) ** 2:4.0%} of the noise"
+        )
 
 # %% [markdown]
 # Only with the true timestep does the answer have the size of the noise, which is 1, and only then is
@@ -249,6 +251,7 @@ plt.show()
 # **Exercise 1** (easy, 3 minutes). An up block takes in a skip by putting its channels behind its own.
 # Do that.
 
+
 # %% tags=["exercise"]
 def join_skip(x: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
     """(B, C, h, w) and (B, D, h, w) → (B, C + D, h, w)."""
@@ -262,6 +265,7 @@ checks.check_join_skip(join_skip)
 # %% [markdown]
 # **Exercise 2** (easy, 5 minutes). Which resolutions do the down blocks work at, from the first to the
 # last, when the latents are `size` wide? Look at the rows of the diagram.
+
 
 # %% tags=["exercise"]
 def map_sizes(size: int, blocks: int) -> list[int]:
@@ -277,10 +281,9 @@ checks.check_map_sizes(map_sizes)
 # **Exercise 3** (medium, 8 minutes). In section 4 we solved for the picture. Now you have the noisy and
 # the clean latents: which noise lies between them?
 
+
 # %% tags=["exercise"]
-def implied_noise(
-    xt: torch.Tensor, x0: torch.Tensor, alpha_bar_t: torch.Tensor
-) -> torch.Tensor:
+def implied_noise(xt: torch.Tensor, x0: torch.Tensor, alpha_bar_t: torch.Tensor) -> torch.Tensor:
     """The noise that turns x0 into xt, same shape."""
     # solution
     return (xt - alpha_bar_t.sqrt() * x0) / (1 - alpha_bar_t).sqrt()
@@ -293,6 +296,7 @@ checks.check_implied_noise(implied_noise)
 # **Exercise 4** (think, 8 minutes). The UNet for inpainting takes nine channels instead of four, the one
 # that sees depth takes five. Nothing else differs. Its first layer is a convolution with kernels of 3 × 3
 # that gives 320 channels. How many more parameters does such a UNet have than the plain one?
+
 
 # %% tags=["exercise"]
 def extra_parameters(channels: int) -> int:
@@ -309,6 +313,7 @@ checks.check_extra_parameters(extra_parameters)
 #
 # This is the whole UNet: down, across the bottom, up. `skips` is a pile; on the way down each block puts
 # what it has seen on top, on the way up each block takes its share from the top.
+
 
 # %%
 @torch.no_grad()
@@ -357,12 +362,19 @@ plt.show()
 # layer (your exercise 4):
 
 # %%
-for model, part in (("sd-2.1", "unet"), ("sd-2.1", "inpaint_unet"), ("sd-2.1", "depth_unet"),
-                    ("sd-1.5", "unet"), ("sd-1.5", "inpaint_unet")):
+for model, part in (
+    ("sd-2.1", "unet"),
+    ("sd-2.1", "inpaint_unet"),
+    ("sd-2.1", "depth_unet"),
+    ("sd-1.5", "unet"),
+    ("sd-1.5", "inpaint_unet"),
+):
     network = unet.blocks(architecture(model, part))
     taken = plotting.shape_text(next(b.takes for b in network if b.name == "conv_in"))
-    print(f"{model} {part:13} takes {taken}, {sum(b.parameters for b in network):,} parameters, "
-          f"{sum(b.flops for b in network) / 1e9:.1f} billion operations")
+    print(
+        f"{model} {part:13} takes {taken}, {sum(b.parameters for b in network):,} parameters, "
+        f"{sum(b.flops for b in network) / 1e9:.1f} billion operations"
+    )
 
 # %% [markdown]
 # ## 9 · Recap

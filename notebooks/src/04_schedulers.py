@@ -111,8 +111,10 @@ noisy = []
 for t in (0, 100, 250, 400, 550, 700, 850, 999):
     xt = alpha_bar[t].sqrt() * x0 + (1 - alpha_bar[t]).sqrt() * eps
     theirs = pipe.scheduler.add_noise(x0, eps, torch.tensor([t]))
-    print(f"t = {t:3}: {alpha_bar[t]:6.1%} left, deviation {xt.std():.2f}, "
-          f"equal to diffusers: {torch.equal(xt, theirs)}")
+    print(
+        f"t = {t:3}: {alpha_bar[t]:6.1%} left, deviation {xt.std():.2f}, "
+        f"equal to diffusers: {torch.equal(xt, theirs)}"
+    )
     noisy.append((f"t = {t}", vae.to_picture(vae.decode(pipe.vae, xt))))
 
 titles, pictures = zip(*noisy, strict=True)
@@ -184,8 +186,11 @@ def draw(step, dice):
 
 
 steps = {"DDPM": ddpm_step, "DDIM": lambda x, eps, a_t, a_s, noise: ddim_step(x, eps, a_t, a_s)}
-drawn = [(f"{name}, dice {d}", draw(step, torch.Generator().manual_seed(d)))
-         for name, step in steps.items() for d in (1, 2)]
+drawn = [
+    (f"{name}, dice {d}", draw(step, torch.Generator().manual_seed(d)))
+    for name, step in steps.items()
+    for d in (1, 2)
+]
 titles, pictures = zip(*drawn, strict=True)
 for i in (0, 2):
     print(f"{titles[i]} and {titles[i + 1]} are equal: {pictures[i] == pictures[i + 1]}")
@@ -232,7 +237,13 @@ def path(steps):
 
 figure, axes = plt.subplots(1, 3, figsize=(10, 3), layout="constrained", sharey=True)
 for axis, steps in zip(axes, (6, 15, 300), strict=True):
-    axis.plot(*path(steps), "-o" if steps < 100 else "-", ms=2.5, lw=1.1, color=plotting.PALETTE["scheduler"])
+    axis.plot(
+        *path(steps),
+        "-o" if steps < 100 else "-",
+        ms=2.5,
+        lw=1.1,
+        color=plotting.PALETTE["scheduler"],
+    )
     axis.set(xlim=(3.2, -0.05), ylim=(-4.5, 4.5), xlabel="σ, falling", title=f"{steps} steps")
 axes[0].set_ylabel("x")
 plt.show()
@@ -278,8 +289,9 @@ print("\nnow:", type(pipe.scheduler).__name__)
 
 # %%
 prompt = "Palette knife painting of an winter cityscape"
-picture = pipe(prompt, num_inference_steps=25, guidance_scale=3,
-               generator=torch.Generator().manual_seed(42)).images[0]
+picture = pipe(
+    prompt, num_inference_steps=25, guidance_scale=3, generator=torch.Generator().manual_seed(42)
+).images[0]
 pipe.scheduler = original
 
 plotting.show_pictures([picture], ["by LMS"], size=2.2)
@@ -324,9 +336,9 @@ plt.show()
 # | | `start` | (B, 4, 16, 16), B = 7 |
 
 # %%
-memories = torch.cat([
-    vae.encode(pipe.vae, vae.to_tensor(sample(HELD_OUT + k).picture)) for k in range(8)
-])
+memories = torch.cat(
+    [vae.encode(pipe.vae, vae.to_tensor(sample(HELD_OUT + k).picture)) for k in range(8)]
+)
 world = schedulers.ideal_model(memories, alpha_bar)
 start = torch.randn(7, 4, 16, 16, generator=torch.Generator().manual_seed(0))
 reference = schedulers.sample(SAMPLERS["heun"](alpha_bar, 999, "trailing"), world, start)
@@ -344,8 +356,16 @@ for name, values in errors.items():
     calls = [len(SAMPLERS[name](alpha_bar, n, "trailing").timesteps) for n in steps]
     axis.loglog(calls, values, "o-", ms=4, label=name)
 axis.loglog(steps, [1.2 / n for n in steps], ":", color=plotting.MUTED)
-axis.text(5.2, 0.25, "dotted: half the error for twice the calls", fontsize=7.5, color=plotting.MUTED)
-axis.set(ylim=(None, 0.4), xlabel="calls of the UNet", ylabel="error against 999 steps", xticks=steps, xticklabels=steps)
+axis.text(
+    5.2, 0.25, "dotted: half the error for twice the calls", fontsize=7.5, color=plotting.MUTED
+)
+axis.set(
+    ylim=(None, 0.4),
+    xlabel="calls of the UNet",
+    ylabel="error against 999 steps",
+    xticks=steps,
+    xticklabels=steps,
+)
 axis.minorticks_off()
 axis.legend(fontsize=8, ncols=2)
 axis.spines[["top", "right"]].set_visible(False)
@@ -386,6 +406,7 @@ plt.show()
 #
 # **Exercise 1** (easy, 3 minutes). The signal-to-noise ratio, from the share that is left.
 
+
 # %% tags=["exercise"]
 def snr(alpha_bar_t: torch.Tensor) -> torch.Tensor:
     """Variance of the signal over variance of the noise, same shape."""
@@ -399,6 +420,7 @@ checks.check_snr(snr)
 # %% [markdown]
 # **Exercise 2** (medium, 6 minutes). Which timesteps does DDIM visit? The settings say: `leading`, 1,000
 # timesteps in training, `steps_offset` 1. Section 3 shows what comes out for 10 steps.
+
 
 # %% tags=["exercise"]
 def timesteps(steps: int) -> list[int]:
@@ -414,6 +436,7 @@ checks.check_timesteps(timesteps)
 # **Exercise 3** (medium, 10 minutes). One step of Heun's method. `slope(x, sigma)` gives $dx/d\sigma$ at any
 # place. First walk as Euler would; ask for the slope *there*; then go back and walk along the mean of the
 # two.
+
 
 # %% tags=["exercise"]
 def heun_step(x: torch.Tensor, slope, sigma: float, sigma_next: float) -> torch.Tensor:
@@ -431,6 +454,7 @@ checks.check_heun_step(heun_step)
 # %% [markdown]
 # **Exercise 4** (think, 5 minutes). A method is of order $p$ when its error falls like $1/n^p$. You measured
 # the error with n steps and with 2n steps. What is $p$?
+
 
 # %% tags=["exercise"]
 def order(error_n: float, error_2n: float) -> float:
@@ -473,8 +497,10 @@ from course_utils.models import architecture
 flops = sum(block.flops for block in unet.blocks(architecture("sd-2.1", "unet")))
 for name, steps in (("ddpm", 999), ("ddim", 50), ("pndm", 50), ("heun", 20), ("dpm++", 20)):
     calls = len(SAMPLERS[name](alpha_bar, steps).timesteps)
-    print(f"{name:8}{steps:4} steps: {calls:4} calls, each for two latents: "
-          f"{2 * calls * flops / 1e12:8,.1f} trillion operations")
+    print(
+        f"{name:8}{steps:4} steps: {calls:4} calls, each for two latents: "
+        f"{2 * calls * flops / 1e12:8,.1f} trillion operations"
+    )
 
 # %% [markdown]
 # ## 10 · Recap
