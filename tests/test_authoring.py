@@ -13,7 +13,15 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import Progress
 
-from course_utils.authoring import build, course, execute, figures, model_figures, source
+from course_utils.authoring import (
+    build,
+    course,
+    execute,
+    figures,
+    model_figures,
+    part_figures,
+    source,
+)
 from course_utils.authoring.pictures import smaller_png
 from course_utils.authoring.source import BuildError, Place
 from course_utils.world import render
@@ -396,6 +404,20 @@ def test_the_img2img_figure_shows_each_input_and_what_every_strength_makes_of_it
         assert np.array_equal(shown[0], np.asarray(render(scene, 0).picture))
         assert len({picture.tobytes() for picture in shown}) == 6
         assert [text.get_text() for text in row[0].texts] == [prompt]
+
+
+def test_every_notebook_has_a_figure_that_code_draws():
+    drawn = {path.stem for path in figures.FOLDER.glob("*.png")}
+    assert drawn == set(figures.FIGURES)
+    assert {place.name[:2] for place in source.places()} == {name[:2] for name in drawn}
+
+
+def test_the_figure_of_the_scheduler_shows_more_and_more_noise():
+    figure = part_figures.noise_in()
+    plt.close("all")
+    strip = [np.asarray(axis.images[0].get_array(), float) for axis in figure.axes if axis.images]
+    away = [np.abs(picture - strip[0]).mean() for picture in strip]
+    assert len(strip) == len(part_figures.TIMES) and away == sorted(away)
 
 
 def test_every_figure_in_the_folder_is_small_enough():

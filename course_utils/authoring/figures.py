@@ -18,7 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from scipy.ndimage import distance_transform_edt
 
-from course_utils.authoring import model_figures
+from course_utils.authoring import model_figures, part_figures
 from course_utils.authoring.pictures import smaller_png
 from course_utils.authoring.source import ROOT, BuildError
 from course_utils.plotting import INK, MUTED, wrap
@@ -45,6 +45,11 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "00_world": world,
     "00_prompts": model_figures.prompts,
     "00_seeds": model_figures.seeds,
+    "01_vae": part_figures.round_trip,
+    "02_text": part_figures.who_hears_whom,
+    "03_unet": part_figures.real_unet,
+    "04_schedulers": part_figures.noise_in,
+    "05_pipeline": part_figures.filmstrip,
     "06_img2img": model_figures.img2img,
 }
 
