@@ -67,7 +67,9 @@ def world(build):
 def new_estimator() -> DPTForDepthEstimation:
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    return make_depth_estimator(TINY.model)
+    estimator = make_depth_estimator(TINY.model)
+    torch.nn.init.normal_(estimator.head.head[4].weight, std=0.5)  # as if it had learned something
+    return estimator
 
 
 def test_it_learns(world):
@@ -81,6 +83,11 @@ def test_it_learns(world):
         optimizer.step()
         values.append(losses["log"].item())
     assert values[-1] < 0.8 * values[0]
+
+
+def test_it_starts_alive(world):
+    said = make_depth_estimator(TINY.model)(to_model(world.pictures[:2])).predicted_depth
+    assert torch.equal(said, torch.ones(2, 128, 128))
 
 
 def test_every_trained_parameter_has_a_gradient(world):

@@ -1,6 +1,6 @@
 """Train the depth estimator: a small DPT that tells from a picture how far away everything is.
 
-The depth that the world was drawn with teaches it. Like the MiDaS of Stable Diffusion's
+The depth that the world was drawn with teaches it. Like the DPT in Stable Diffusion's
 depth-to-image it says how near things are, not how far: `predicted_depth` is INVERSE / metres.
 
     python -m course_utils.training.depth_estimator [configuration]
@@ -29,13 +29,14 @@ HELD_OUT_RENDERS = 500
 def make_depth_estimator(sizes: dict) -> DPTForDepthEstimation:
     """A depth estimator for pictures of 128×128; sizes as in its configuration.
 
-    It ends in a ReLU, so its last bias starts above zero: else it may never say anything.
-    What the answer does not depend on is frozen, or several processes would wait for its gradient.
-    Attention is "eager": on the CPU its way back is faster.
+    It ends in a ReLU, below which nothing is learned, so it starts by saying 1 everywhere. What
+    its answer does not depend on is frozen: several processes would wait for its gradient.
     """
-    config = DPTConfig(image_size=SIZE, attn_implementation="eager", **sizes)
+    config = DPTConfig(image_size=SIZE, attn_implementation="eager", **sizes)  # faster to train
     estimator = DPTForDepthEstimation(config)
-    torch.nn.init.ones_(estimator.head.head[4].bias)
+    last = estimator.head.head[4]
+    torch.nn.init.zeros_(last.weight)
+    torch.nn.init.ones_(last.bias)
     estimator.dpt.layernorm.requires_grad_(False)
     estimator.neck.fusion_stage.layers[0].residual_layer1.requires_grad_(False)
     return estimator.to(memory_format=torch.channels_last)

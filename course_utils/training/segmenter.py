@@ -1,7 +1,9 @@
 """Train the segmenter: a small CLIPSeg that finds in a picture what a phrase names.
 
 The masks that the world was drawn with teach it. Its text transformer starts from the pocket
-model's text encoder; words that captions lack ("moon", "buildings") are learned here.
+model's text encoder; words that captions lack ("moon", "buildings") are learned here. The real
+one starts from CLIP, which knows already what words and pictures have in common. Ours learns it on
+the way: from every phrase, and from every patch of a picture, a classifier must tell the name.
 
     python -m course_utils.training.segmenter [configuration]
 """
@@ -13,9 +15,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 from transformers import CLIPSegConfig, CLIPSegForImageSegmentation, CLIPTextModel, CLIPTokenizer
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
+from course_utils.training.attributes import UNNAMED
 from course_utils.training.data import Pictures, roughen, world_pictures
 from course_utils.training.loop import Config, fit, read_config
 from course_utils.training.text import clip_tokenizer, token_ids
@@ -31,21 +35,28 @@ NOWHERE = 255  # the label of what is not in a picture
 
 
 class Searcher(nn.Module):
-    """The forward pass of training: several phrases for each picture, and gradients throughout,
-    while CLIPSegForImageSegmentation keeps CLIP itself frozen."""
+    """The forward pass of training: several phrases for each picture, gradients throughout, where
+    CLIPSegForImageSegmentation keeps CLIP frozen, and the two classifiers of names."""
 
-    def __init__(self, segmenter: CLIPSegForImageSegmentation):
+    def __init__(self, segmenter: CLIPSegForImageSegmentation, names: int):
         super().__init__()
         self.segmenter = segmenter
+        self.words = nn.Linear(segmenter.config.projection_dim, names)
+        self.patches = nn.Linear(segmenter.config.vision_config.hidden_size, names)
 
-    def forward(self, x: Tensor, ids: Tensor) -> Tensor:
-        """Pictures (B, 3, H, W) in -1..1 and token ids (B·K, L), K phrases for each picture in
-        turn → logits (B·K, H, W)."""
-        clip, decoder = self.segmenter.clip, self.segmenter.decoder
+    def forward(self, x: Tensor, ids: Tensor) -> dict[str, Tensor]:
+        """Args: pictures x (B, 3, H, W) in -1..1; token ids (B·K, L), K phrases for each picture.
+        Returns: logits: "masks" (B·K, H, W), "words" (B·K, names), "patches" (B, h·w, names)."""
+        clip, layers = self.segmenter.clip, self.segmenter.extract_layers
         states = clip.vision_model(x, output_hidden_states=True).hidden_states
-        seen = [states[layer + 1] for layer in self.segmenter.extract_layers]
-        seen = [state.repeat_interleave(len(ids) // len(x), dim=0) for state in seen]
-        return decoder(seen, clip.get_text_features(ids).pooler_output).logits
+        seen = [states[layer + 1] for layer in layers]
+        read = clip.get_text_features(ids).pooler_output
+        asked = [state.repeat_interleave(len(ids) // len(x), dim=0) for state in seen]
+        return {
+            "masks": self.segmenter.decoder(asked, read).logits,
+            "words": self.words(read),
+            "patches": self.patches(seen[-1][:, 1:]),
+        }
 
 
 def make_segmenter(
@@ -110,8 +121,8 @@ def absent(names: list[str], known: Iterable[str]) -> list[str]:
 
 def ask(
     world: Pictures, place: int, phrases: dict, nowhere: float, generator: torch.Generator
-) -> tuple[str, int]:
-    """A phrase for a picture, and the label it should find.
+) -> tuple[str, str, int]:
+    """A question about a picture: a name, a phrase for it, and the label that it should find.
 
     Args:
         world: pictures with labels and names.
@@ -126,13 +137,31 @@ def ask(
 
     names = world.names[place]
     if float(torch.rand((), generator=generator)) < nowhere:
-        return choose(phrases[choose(absent(names, phrases))]), NOWHERE
+        name = choose(absent(names, phrases))
+        return name, choose(phrases[name]), NOWHERE
     name = choose(names)
-    return choose(mask_phrases(name, Scene(**world.scenes[place]))), names.index(name) + 1
+    return name, choose(mask_phrases(name, Scene(**world.scenes[place]))), names.index(name) + 1
+
+
+def patch_names(labels: Tensor, names: list[list[str]], known: list[str], patch: int) -> Tensor:
+    """What is in the middle of every patch, as a place in `known`.
+
+    Args:
+        labels: (B, H, W) uint8, see Pictures.
+        names: what these labels mean, for each picture.
+        known: every name there is.
+        patch: side of a patch in pixels.
+    Returns:
+        (B, h·w) int64, UNNAMED where there is nothing.
+    """
+    middles = labels[:, patch // 2 :: patch, patch // 2 :: patch].flatten(1).long()
+    numbers = [torch.tensor([UNNAMED, *(known.index(name) for name in own)]) for own in names]
+    return pad_sequence(numbers, batch_first=True, padding_value=UNNAMED).gather(1, middles)
 
 
 def mask_loss(world: Pictures, phrases: dict, tokenizer: CLIPTokenizer, options: dict):
-    """The loss of the segmenter for `fit`: binary cross-entropy + 1 − soft Dice coefficient.
+    """The loss of the segmenter for `fit`: binary cross-entropy + 1 − soft Dice coefficient of the
+    masks + cross-entropy of the names of phrases and patches.
 
     Args:
         world: pictures with labels and names.
@@ -141,25 +170,48 @@ def mask_loss(world: Pictures, phrases: dict, tokenizer: CLIPTokenizer, options:
         options: asked, the number of phrases about each picture; nowhere, how often one names
             what is not there; heard, the tokens of a phrase that are read.
     """
-    each = options["asked"]
+    known, each = list(phrases), options["asked"]
+
+    def questions(places, generator):
+        pairs = places.repeat_interleave(each).tolist()
+        asked = [ask(world, place, phrases, options["nowhere"], generator) for place in pairs]
+        names, words, numbers = zip(*asked, strict=True)
+        ids = token_ids(tokenizer, list(words))[:, : options["heard"]]
+        parts = ids, torch.tensor([known.index(name) for name in names]), torch.tensor(numbers)
+        return [part.unflatten(0, (-1, each)) for part in parts]
 
     def loss(model, indices, generator, share):
-        places = indices.repeat_interleave(each).tolist()
-        asked = [ask(world, place, phrases, options["nowhere"], generator) for place in places]
-        ids = token_ids(tokenizer, [phrase for phrase, _ in asked])[:, : options["heard"]]
-        numbers = torch.tensor([number for _, number in asked]).unflatten(0, (-1, each))
+        ids, names, numbers = questions(indices, generator)
         labels = torch.from_numpy(np.array(world.labels[indices.numpy()]))
-        truth = (labels[:, None] == numbers[:, :, None, None]).float()  # (B, K, H, W)
+        masks = (labels[:, None] == numbers[:, :, None, None]).float()  # (B, K, H, W)
         x = roughen(to_model(world.pictures[indices.numpy()]), generator)
-        parts = x, ids.unflatten(0, (-1, each)), truth
         device = next(model.parameters()).device
-        x, ids, truth = (part[share].to(device) for part in parts)
-        logits = model(x, ids.flatten(0, 1)).float()
-        bce = F.binary_cross_entropy_with_logits(logits, truth.flatten(0, 1))
-        dice = 1 - soft_dice(logits.sigmoid(), truth.flatten(0, 1)).mean()
-        return {"loss": bce + dice, "bce": bce, "dice": dice}
+        x, ids, names, masks = (part[share].to(device) for part in (x, ids, names, masks))
+        told = {name: value.float() for name, value in model(x, ids.flatten(0, 1)).items()}
+        patch = SIZE // round(told["patches"].shape[1] ** 0.5)
+        own = [world.names[place] for place in indices[share].tolist()]
+        seen = patch_names(labels[share], own, known, patch).to(device)
+        return losses(told, masks.flatten(0, 1), names.flatten(), seen.flatten())
 
     return loss
+
+
+def losses(told: dict[str, Tensor], masks: Tensor, words: Tensor, patches: Tensor):
+    """What a Searcher told wrong: every loss by its name, and "loss", their sum.
+
+    Args:
+        told: see Searcher.
+        masks: the true ones, (B·K, H, W) in 0..1.
+        words: places of the names that the phrases mean, (B·K,).
+        patches: places of the names in the patches, (B·h·w,).
+    """
+    parts = {
+        "bce": F.binary_cross_entropy_with_logits(told["masks"], masks),
+        "dice": 1 - soft_dice(told["masks"].sigmoid(), masks).mean(),
+        "words": F.cross_entropy(told["words"], words),
+        "patches": F.cross_entropy(told["patches"].flatten(0, 1), patches),
+    }
+    return {"loss": sum(parts.values()), **parts}
 
 
 def soft_dice(seen: Tensor, truth: Tensor) -> Tensor:
@@ -219,7 +271,7 @@ def train_segmenter(
         folder.parent / config.options["text_encoder"], dtype=torch.float32
     )
     torch.manual_seed(config.seed)
-    searcher = Searcher(make_segmenter(config.model, text_encoder, known_ids))
+    searcher = Searcher(make_segmenter(config.model, text_encoder, known_ids), len(phrases))
     searcher = searcher.to(memory_format=torch.channels_last)
     loss = mask_loss(world, phrases, tokenizer, config.options)
     return fit(searcher, loss, config, folder, stop_after).segmenter
