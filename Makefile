@@ -6,10 +6,10 @@ PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=300
 
-.PHONY: help setup course lab test notebooks figures train evaluate bench lint
+.PHONY: help setup course lab test notebooks figures train train-gpu evaluate bench lint
 
 help: ## show this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## make .venv and install everything in it
 
@@ -47,8 +47,15 @@ train: setup ## train the pocket model: hours; resumes where it stopped
 	@$(PY) -m course_utils.training.segmenter
 	@$(PY) -m course_utils.training.export
 
+train-gpu: setup ## train a larger model of your own on a CUDA GPU
+	@$(PY) -m course_utils.training.vae gpu/vae
+	@$(PY) -m course_utils.training.text gpu/text
+	@$(PY) -m course_utils.training.unet gpu/unet
+	@$(PY) -m course_utils.training.export gpu
+
 evaluate: setup ## measure how good the pocket model is
 	@$(PY) -m course_utils.training.evaluate
+	@$(PY) -m course_utils.training.evaluate_tasks
 
 bench: setup ## measure how fast it is
 	@$(PY) benchmarks/bench_draw.py

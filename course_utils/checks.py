@@ -698,3 +698,210 @@ def _repainted(mistake: str) -> float:
         u, c = (c, u) if mistake == "swapped" else (u, c)
         z = scheduler.step(c if mistake == "unguided" else u + 2.0 * (c - u), t, z).prev_sample
     return float(z[0, 0, 0, 0])
+
+
+@attempted
+def check_cut_out(cut_out: Callable[[Tensor, Tensor], Tensor]) -> None:
+    """Notebook 07: the picture with its hole."""
+    x = torch.linspace(-1, 1, 12).reshape(1, 3, 2, 2)
+    m = torch.tensor([[[[1.0, 0.0], [0.0, 1.0]]]])
+    expect_tensor(
+        cut_out(x, m),
+        x * (1 - m),
+        {
+            "that is the hole without the picture: multiply by 1 - m.": x * m,
+            "-1 is black; in -1..1 the grey of the hole is 0.": x * (1 - m) - m,
+            "1 is white; in -1..1 the grey of the hole is 0.": x * (1 - m) + m,
+            "subtracting the mask makes the hole darker; multiply by 1 - m.": x - m,
+            "in -1..1 the grey of the hole is 0, not one half.": x * (1 - m) + m / 2,
+        },
+        "x ⊙ (1 − m): the picture where m is 0, and 0 where m is 1.",
+    )
+
+
+@attempted
+def check_nine_channels(nine_channels: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
+    """Notebook 07: what the inpainting UNet sees, for both halves of guidance."""
+    z, small, kept = torch.ones(1, 4, 2, 2), 5 * torch.ones(1, 1, 2, 2), -torch.ones(1, 4, 2, 2)
+    nine = torch.cat([z, small, kept], dim=1)
+
+    def twice(*parts):
+        return torch.cat([torch.cat(parts, dim=1)] * 2)
+
+    expect_tensor(
+        nine_channels(z, small, kept),
+        torch.cat([nine, nine]),
+        {
+            "guidance asks twice: give the nine channels two times, as a batch of 2.": nine,
+            "the second time is another picture of the batch: dim=0.": torch.cat([nine] * 2, dim=1),
+            "the mask comes before the kept latents.": twice(z, kept, small),
+            "the noisy latents come first.": twice(small, kept, z),
+            "the noisy latents come first, then the mask.": twice(kept, small, z),
+            "the noisy latents come before the mask.": twice(small, z, kept),
+        },
+        "noisy latents, mask, kept latents along dim=1; then the whole twice along dim=0.",
+    )
+
+
+@attempted
+def check_paste(paste: Callable) -> None:
+    """Notebook 07: the painted picture inside the mask, the old one outside."""
+    picture = torch.arange(12, dtype=torch.uint8).reshape(2, 2, 3)
+    painted, mask = 200 + picture, torch.tensor([[True, False], [False, True]])
+    given = paste(picture, painted, mask)
+    m = mask[..., None].int()
+    expect_tensor(
+        given,
+        torch.where(mask[..., None], painted, picture),
+        {
+            "inside and outside are exchanged: True is to be painted.": torch.where(
+                mask[..., None], picture, painted
+            ),
+            "that is the painted picture: outside the mask, take the old one.": painted,
+            "that is the old picture: inside the mask, take the painted one.": picture,
+            "outside the mask stands black: add the old picture there.": painted * m,
+            "that is the sum: inside the mask the old picture must go.": picture + painted * m,
+            "half and half is not kept: take the one or the other.": (picture.int() + painted) // 2,
+        },
+        "painted where the mask is True, the picture elsewhere.",
+    )
+    if given.dtype != torch.uint8:
+        raise AssertionError(f"you gave {given.dtype}: a picture's bytes are torch.uint8.")
+
+
+@attempted
+def check_keep_the_rest(keep_the_rest: Callable) -> None:
+    """Notebook 07: the step that lets any UNet inpaint."""
+    z, z0, eps = (torch.full((1, 4, 2, 2), value) for value in (7.0, 3.0, 0.5))
+    hole = torch.tensor([[[[1.0, 0.0], [0.0, 0.0]]]])
+    scheduler, t = _Img2ImgScheduler(), torch.tensor([4])
+
+    def mixed(inside: Tensor, outside: Tensor) -> Tensor:
+        return hole * inside + (1 - hole) * outside
+
+    known = z0 + 4 * eps
+    expect_tensor(
+        keep_the_rest(scheduler, z, z0, eps, hole, t),
+        mixed(z, known),
+        {
+            "inside and outside are exchanged: hole is 1 where the UNet paints.": mixed(known, z),
+            "the kept part must be as noisy as the rest: scheduler.add_noise.": mixed(z, z0),
+            "nothing is kept: outside the hole put the noisy picture.": z,
+            "nothing is painted: inside the hole leave z.": known,
+            "add the noise to z0, not to z.": mixed(z, z + 4 * eps),
+            "z0 comes first in add_noise, then the noise.": mixed(z, eps + 4 * z0),
+            "inside the hole z has its noise already.": mixed(z + 4 * eps, known),
+        },
+        "hole ⊙ z + (1 − hole) ⊙ add_noise(z0, eps, t).",
+    )
+    expect_tensor(
+        keep_the_rest(scheduler, z, z0, eps, hole, None),
+        mixed(z, z0),
+        {},
+        "after the last step t is None: there is no noise left, the picture itself is kept.",
+    )
+
+
+@attempted
+def check_relative_error(relative_error: Callable[[Tensor, Tensor], float]) -> None:
+    """Notebook 08: how wrong estimated depth is."""
+    predicted, truth = torch.tensor([[5.0, 2.0], [1.0, 0.5]]), torch.tensor([[2.0, 4.0], [8.0, 25]])
+    metres = 10 / predicted  # 2, 5, 10, 20
+    difference = metres - truth
+    expect_number(
+        relative_error(predicted, truth),
+        float((difference.abs() / truth).mean()),
+        {
+            "predicted_depth is 10 / metres: turn it round first.": float(
+                ((predicted - truth).abs() / truth).mean()
+            ),
+            "predicted_depth is 10 / metres, not 1 / metres.": float(
+                ((1 / predicted - truth).abs() / truth).mean()
+            ),
+            "too near and too far must not cancel: take the absolute value.": float(
+                (difference / truth).mean()
+            ),
+            "relative to the true distance: divide by it.": float(difference.abs().mean()),
+            "relative to the true distance, not to the estimated one.": float(
+                (difference.abs() / metres).mean()
+            ),
+            "divide each difference by its own distance, then take the mean.": float(
+                difference.abs().mean() / truth.mean()
+            ),
+        },
+        "the mean of |d̂ − d| / d, with d̂ = 10 / predicted_depth.",
+    )
+
+
+@attempted
+def check_normalised(normalised: Callable[[Tensor], Tensor]) -> None:
+    """Notebook 08: inverse depth to -1..1, each picture for itself."""
+    seen = torch.tensor([[[[0.0, 1.0], [2.0, 4.0]]], [[[10.0, 20.0], [20.0, 30.0]]]])
+    low, high = (f(seen, dim=(2, 3), keepdim=True) for f in (torch.amin, torch.amax))
+    part = (seen - low) / (high - low)
+    expect_tensor(
+        normalised(seen),
+        2 * part - 1,
+        {
+            "that is 0 to 1: times 2, minus 1.": part,
+            "that is 0 to 2: subtract 1.": 2 * part,
+            "the nearest must become 1, the farthest -1.": 1 - 2 * part,
+            "each picture for itself: amin and amax over height and width only.": 2
+            * (seen - seen.min())
+            / (seen.max() - seen.min())
+            - 1,
+            "the smallest must become -1: subtract it before you divide.": 2 * seen / high - 1,
+            "divide by the range, largest minus smallest.": 2 * (seen - low) / high - 1,
+        },
+        "2 · (seen − smallest) / (largest − smallest) − 1, for each picture.",
+    )
+
+
+@attempted
+def check_five_channels(five_channels: Callable[[Tensor, Tensor], Tensor]) -> None:
+    """Notebook 08: what the depth UNet sees, for two pictures and both halves of guidance."""
+    z = torch.stack([torch.full((4, 2, 2), value) for value in (1.0, 2.0)])
+    depth = torch.stack([torch.full((1, 2, 2), value) for value in (-0.5, 0.5)])
+    five = torch.cat([z, depth], dim=1)
+    expect_tensor(
+        five_channels(z, depth),
+        torch.cat([five, five]),
+        {
+            "guidance asks twice: give the five channels two times.": five,
+            "first all pictures without the prompt, then all with it: 1, 2, 1, 2.": (
+                five.repeat_interleave(2, dim=0)
+            ),
+            "the latents come first, then the depth.": torch.cat(
+                [torch.cat([depth, z], dim=1)] * 2
+            ),
+            "the second time is another part of the batch: dim=0.": torch.cat([five] * 2, dim=1),
+        },
+        "latents and depth along dim=1, then the whole twice along dim=0.",
+    )
+
+
+@attempted
+def check_likeness(likeness: Callable[[Tensor, Tensor], float]) -> None:
+    """Notebook 08: the correlation of two depth maps."""
+    a, b = torch.tensor([[1.0, 2.0], [3.0, 6.0]]), torch.tensor([[2.0, 1.0], [5.0, 12.0]])
+    p, q = a - a.mean(), b - b.mean()
+    wanted = (p * q).mean() / (p.square().mean() * q.square().mean()).sqrt()
+    expect_number(
+        likeness(a, b),
+        float(wanted),
+        {
+            "that is the covariance: divide by both standard deviations.": float((p * q).mean()),
+            "subtract the means first: only differences count.": float(
+                (a * b).sum() / (a.square().sum() * b.square().sum()).sqrt()
+            ),
+            "divide by the standard deviations, not by the variances.": float(
+                (p * q).mean() / (p.square().mean() * q.square().mean())
+            ),
+            "that is its square: layouts that are turned round would look alike.": float(wanted**2),
+            "the mean of the products, not their sum.": float(
+                (p * q).sum() / (p.square().mean() * q.square().mean()).sqrt()
+            ),
+        },
+        "mean((a − ā)(b − b̄)) / (σ_a · σ_b).",
+    )
+    expect_number(likeness(a, -3 * a + 1), -1.0, {}, "near and far exchanged is -1.")

@@ -4,12 +4,13 @@
 StableDiffusionInpaintPipeline, bit for bit.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
+from PIL import Image, ImageDraw
 from torch import Generator, Tensor
 
 from course_utils import vae
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from course_utils.models import Segmenter
 
 Mask = Image.Image | np.ndarray | Tensor
+Stroke = tuple[float, Sequence[tuple[float, float]]]  # of a brush: its width, its way (x, y)
 THRESHOLD = 0.5  # what is as bright or brighter is repainted
 
 
@@ -208,6 +210,34 @@ def mask_values(mask: Mask) -> np.ndarray | Tensor:
             f"a mask must be (H, W) of bool, uint8 or floats, got {tuple(mask.shape)} of {kind}. "
             "Take one channel, for instance mask[..., 0]."
         )
+    return mask
+
+
+def paint_mask(size: tuple[int, int], strokes: Sequence[Stroke]) -> Image.Image:
+    """A mask painted with a round brush.
+
+    Args:
+        size: (W, H) of the picture it is for.
+        strokes: each the width of the brush and the points it went through, all in pixels from
+            the upper left corner; one point makes a dot.
+    Returns:
+        mode "L": 255 where the brush was, else 0.
+    Raises:
+        ValueError: a stroke without points, or a brush of no width.
+    Source: notebook 07, section 2.
+    """
+    mask = Image.new("L", size)
+    pen = ImageDraw.Draw(mask)
+    for width, points in strokes:
+        if not (width > 0 and len(points)):
+            raise ValueError(
+                f"a stroke needs a width above 0 and at least one point, got width {width} and "
+                f"{len(points)} points. Try (12, [(20, 30), (60, 30)])."
+            )
+        way = [(float(x), float(y)) for x, y in points]
+        pen.line(way, fill=255, width=round(width))
+        for x, y in way:
+            pen.ellipse((x - width / 2, y - width / 2, x + width / 2, y + width / 2), fill=255)
     return mask
 
 

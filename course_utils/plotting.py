@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
@@ -51,6 +52,24 @@ def show_pictures(
     for axis, title in zip(axes.flat, titles, strict=False):
         axis.set_title(title, fontsize=8, color=INK)
     return figure
+
+
+def tinted(picture, mask, color: str = ACCENT, share: float = 0.65) -> np.ndarray:
+    """A picture with a colour laid over what a mask covers.
+
+    Args:
+        picture: RGB, a PIL picture or an array (H, W, 3) of 0..255.
+        mask: (H, W), a PIL picture or an array; above 0 is covered.
+        color: of the layer.
+        share: how much of it is seen, 0 to 1.
+    Returns:
+        (H, W, 3) uint8.
+    """
+    shown = np.array(picture, np.float32)
+    layer = 255 * np.array(to_rgb(color), np.float32)
+    covered = np.asarray(mask) > 0
+    shown[covered] = (1 - share) * shown[covered] + share * layer
+    return shown.astype(np.uint8)
 
 
 def wrap(text: str, width: int) -> str:

@@ -438,6 +438,143 @@ ANSWERS += [
         ],
     ),
 ]
+
+
+def twice(*parts):
+    return torch.cat([torch.cat(parts, dim=1)] * 2)
+
+
+def keep_the_rest(scheduler, z, z0, eps, hole, t, mistake=""):
+    """The step of four-channel inpainting, with one thing wrong."""
+    known = z0 if t is None else scheduler.add_noise(z0, eps, t)
+    if mistake == "clean":
+        known = z0
+    if mistake == "exchanged":
+        return (1 - hole) * z + hole * known
+    return hole * z + (1 - hole) * known
+
+
+def noise_always(scheduler, z, z0, eps, hole, t):
+    return keep_the_rest(scheduler, z, z0, eps, hole, torch.tensor([4]))
+
+
+def relative_error(predicted, truth, d=lambda p: 10 / p):
+    return float(((d(predicted) - truth).abs() / truth).mean())
+
+
+def normalised(seen, dim=(2, 3)):
+    low, high = seen.amin(dim=dim, keepdim=True), seen.amax(dim=dim, keepdim=True)
+    return 2 * (seen - low) / (high - low) - 1
+
+
+def covariance(a, b):
+    return ((a - a.mean()) * (b - b.mean())).mean()
+
+
+def likeness(a, b):
+    return float(torch.corrcoef(torch.stack([a.flatten(), b.flatten()]))[0, 1])
+
+
+ANSWERS += [
+    (
+        checks.check_cut_out,
+        lambda x, m: torch.where(m.bool(), 0.0, x),
+        [
+            (lambda x, m: x * m, "hole without the picture"),
+            (lambda x, m: torch.where(m.bool(), -1.0, x), "-1 is black"),
+            (lambda x, m: torch.where(m.bool(), 1.0, x), "1 is white"),
+            (lambda x, m: x - m, "subtracting"),
+            (lambda x, m: torch.where(m.bool(), 0.5, x), "not one half"),
+            (lambda x, m: x, "0 where m is 1"),
+        ],
+    ),
+    (
+        checks.check_nine_channels,
+        lambda z, small, kept: torch.cat([z, small, kept], dim=1).repeat(2, 1, 1, 1),
+        [
+            (lambda z, small, kept: torch.cat([z, small, kept], dim=1), "asks twice"),
+            (lambda z, small, kept: torch.cat([z, small, kept] * 2, dim=1), "dim=0"),
+            (lambda z, small, kept: twice(z, kept, small), "mask comes before"),
+            (lambda z, small, kept: twice(small, kept, z), "noisy latents come first"),
+            (lambda z, small, kept: twice(kept, small, z), "then the mask"),
+            (lambda z, small, kept: twice(small, z, kept), "come before the mask"),
+            (lambda z, small, kept: twice(z, kept), "along dim=1"),
+        ],
+    ),
+    (
+        checks.check_paste,
+        lambda picture, painted, mask: torch.where(mask[..., None], painted, picture),
+        [
+            (lambda p, q, mask: torch.where(mask[..., None], p, q), "exchanged"),
+            (lambda p, q, mask: q, "outside the mask, take the old"),
+            (lambda p, q, mask: p, "inside the mask, take"),
+            (lambda p, q, mask: q * mask[..., None], "stands black"),
+            (lambda p, q, mask: p + q * mask[..., None], "that is the sum"),
+            (lambda p, q, mask: ((p.int() + q) // 2).byte(), "half and half"),
+            (lambda p, q, mask: torch.where(mask[..., None], q, p).float(), "uint8"),
+        ],
+    ),
+    (
+        checks.check_keep_the_rest,
+        keep_the_rest,
+        [
+            (lambda *a: keep_the_rest(*a, mistake="exchanged"), "exchanged"),
+            (lambda *a: keep_the_rest(*a, mistake="clean"), "as noisy as the rest"),
+            (lambda s, z, z0, eps, hole, t: z, "nothing is kept"),
+            (lambda s, z, z0, eps, hole, t: s.add_noise(z0, eps, t), "nothing is painted"),
+            (lambda s, z, z0, eps, hole, t: keep_the_rest(s, z, z, eps, hole, t), "not to z"),
+            (lambda s, z, z0, eps, hole, t: keep_the_rest(s, z, eps, z0, hole, t), "comes first"),
+            (noise_always, "no noise left"),
+        ],
+    ),
+    (
+        checks.check_relative_error,
+        relative_error,
+        [
+            (lambda p, d: relative_error(p, d, lambda p: p), "turn it round"),
+            (lambda p, d: relative_error(p, d, lambda p: 1 / p), "not 1 / metres"),
+            (lambda p, d: float(((10 / p - d) / d).mean()), "absolute value"),
+            (lambda p, d: float((10 / p - d).abs().mean()), "divide by it"),
+            (lambda p, d: float(((10 / p - d).abs() / (10 / p)).mean()), "estimated"),
+            (lambda p, d: float((10 / p - d).abs().mean() / d.mean()), "own distance"),
+        ],
+    ),
+    (
+        checks.check_normalised,
+        normalised,
+        [
+            (lambda seen: (normalised(seen) + 1) / 2, "0 to 1"),
+            (lambda seen: normalised(seen) + 1, "0 to 2"),
+            (lambda seen: -normalised(seen), "nearest must become 1"),
+            (lambda seen: normalised(seen, (0, 1, 2, 3)), "for itself"),
+            (lambda seen: 2 * seen / seen.amax(dim=(2, 3), keepdim=True) - 1, "before you divide"),
+            (lambda seen: seen, "smallest"),
+        ],
+    ),
+    (
+        checks.check_five_channels,
+        twice,
+        [
+            (lambda z, depth: torch.cat([z, depth], dim=1), "asks twice"),
+            (lambda z, d: torch.cat([z, d], dim=1).repeat_interleave(2, dim=0), "1, 2, 1, 2"),
+            (lambda z, depth: twice(depth, z), "latents come first"),
+            (lambda z, depth: torch.cat([z, depth] * 2, dim=1), "dim=0"),
+            (lambda z, depth: torch.cat([z, z]), "along dim=1"),
+        ],
+    ),
+    (
+        checks.check_likeness,
+        likeness,
+        [
+            (covariance, "standard deviations"),
+            (lambda a, b: torch.cosine_similarity(a.flatten(), b.flatten(), 0), "means first"),
+            (lambda a, b: covariance(a, b) / (covariance(a, a) * covariance(b, b)), "variances"),
+            (lambda a, b: likeness(a, b) ** 2, "square"),
+            (lambda a, b: abs(likeness(a, b)), "exchanged"),
+            (lambda a, b: 0.5, "expected"),
+        ],
+    ),
+]
 WRONG = [(check, wrong, word) for check, _, wrongs in ANSWERS for wrong, word in wrongs]
 
 

@@ -9,7 +9,7 @@ from test_img2img import NEGATIVE, OTHER, PICTURE, PROMPT, TASK_SCHEDULERS
 
 from course_utils import img2img, inpaint
 from course_utils.drawing import make_scheduler
-from course_utils.inpaint import composite, mask_tensor
+from course_utils.inpaint import composite, mask_tensor, paint_mask
 from course_utils.pipeline import decode
 from course_utils.world import sample
 
@@ -231,6 +231,36 @@ def tiny_segmenter():
         torch.nn.init.normal_(weights, std=0.5)
     sees = ViTImageProcessorPil(size={"height": 32, "width": 32})
     return Segmenter(model, CLIPSegProcessor(sees, clip_tokenizer()))
+
+
+def test_a_dot_is_a_disc():
+    rows, columns = np.indices((64, 96))
+    disc = (columns - 40) ** 2 + (rows - 30) ** 2 <= 10**2
+    painted = np.array(paint_mask((96, 64), [(20, [(40, 30)])])) == 255
+    assert painted.shape == disc.shape
+    rim = 2 * np.pi * 10  # a pixel or so of it may be rounded either way
+    assert (painted != disc).sum() < rim
+
+
+def test_a_stroke_is_as_wide_as_its_brush_and_round_at_its_ends():
+    mask = np.array(paint_mask((128, 128), [(12, [(30, 50), (90, 50)])])) == 255
+    assert abs(mask[:, 60].sum() - 12) <= 1
+    assert mask[50, 24:97].all() and not mask[50, :23].any() and not mask[50, 98:].any()
+    assert not mask[45, 25] and not mask[45, 95]  # the corners of a square end
+
+
+def test_strokes_add_up_and_nothing_painted_is_an_empty_mask():
+    left, right = (8, [(20, 20)]), (8, [(90, 90)])
+    both = np.array(paint_mask((128, 128), [left, right]))
+    parts = [np.array(paint_mask((128, 128), [one])) for one in (left, right)]
+    assert np.array_equal(both, np.maximum(*parts))
+    assert paint_mask((16, 8), []).getextrema() == (0, 0)
+
+
+@pytest.mark.parametrize("stroke", [(0, [(1, 1)]), (-3, [(1, 1)]), (5, [])])
+def test_a_stroke_of_nothing_is_refused(stroke):
+    with pytest.raises(ValueError, match="at least one point"):
+        paint_mask((16, 16), [stroke])
 
 
 def test_a_mask_from_words_is_the_segmenter_s_answer(tiny_segmenter):

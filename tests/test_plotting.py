@@ -31,6 +31,15 @@ def test_missing_titles_are_noticed():
         plotting.show_pictures([np.eye(4)] * 2, ["one"])
 
 
+def test_a_tint_covers_what_the_mask_covers_and_nothing_else():
+    picture = np.full((4, 6, 3), 100, np.uint8)
+    mask = np.zeros((4, 6), bool)
+    mask[1, 2] = True
+    seen = plotting.tinted(picture, mask, color="#ff0000", share=0.5)
+    assert seen[1, 2].tolist() == [177, 50, 50]
+    assert np.array_equal(seen[~mask], picture[~mask]) and picture[1, 2, 0] == 100
+
+
 def test_the_diagram_shows_the_shapes_it_was_given():
     shapes = {
         "tokens": (1, 77),

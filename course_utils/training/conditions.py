@@ -3,13 +3,12 @@
 import numpy as np
 import torch
 from diffusers import AutoencoderKL
-from PIL import Image, ImageDraw
 from scipy.ndimage import binary_dilation
 from torch import Tensor
 from tqdm.auto import tqdm
 
 from course_utils.depth2img import depth_channel
-from course_utils.inpaint import small
+from course_utils.inpaint import paint_mask, small
 from course_utils.pipeline import FACTOR
 from course_utils.training.data import Pictures
 from course_utils.training.vae import to_model
@@ -112,10 +111,8 @@ def box_mask(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
 
 def stroke_mask(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
     """One to three thick strokes of a brush."""
-    canvas = Image.new("1", shape[::-1])
-    pen, side = ImageDraw.Draw(canvas), min(shape)
+    strokes = []
     for _ in range(rng.integers(1, 4)):
         points = rng.uniform(0, 1, (rng.integers(2, 5), 2)) * shape[::-1]
-        width = int(side * rng.uniform(0.1, 0.25))
-        pen.line([tuple(point) for point in points], fill=1, width=width, joint="curve")
-    return np.array(canvas)
+        strokes.append((min(shape) * rng.uniform(0.1, 0.25), points))
+    return np.array(paint_mask(shape[::-1], strokes), bool)

@@ -1,13 +1,15 @@
 """Put the trained parts together: the pocket model as an ordinary diffusers folder.
 
-    python -m course_utils.training.export
+    python -m course_utils.training.export [gpu]
 
 Takes the autoencoder, the UNet and the text encoder from `build/train`, what is there for the
 other tasks, and the judge's figures, where there are any, from `build/evaluate.json` and
-`build/evaluate_tasks.json`.
+`build/evaluate_tasks.json`. With an argument it takes everything from that folder of
+`build/train`, and writes to `build/model` instead of the bundled model.
 """
 
 import json
+import sys
 from pathlib import Path
 
 import torch
@@ -159,28 +161,35 @@ def other_tasks(train: Path) -> dict:
     return parts
 
 
-def main() -> None:
-    """Export what `build/train` holds to `course_utils/pocket`."""
-    train = BUILD / "train"
+def main(size: str = "") -> None:
+    """Export what `build/train` holds to the bundled model, or another size to `build/model`."""
+    train, folder = BUILD / "train" / size, BUILD / "model" if size else POCKET
+    finer = train / "vae_decoder" / "vae"
     export(
-        POCKET,
-        AutoencoderKL.from_pretrained(train / "vae_decoder" / "vae"),
+        folder,
+        AutoencoderKL.from_pretrained(finer if finer.is_dir() else train / "vae" / "vae"),
         UNet2DConditionModel.from_pretrained(train / "unet" / "unet"),
         CLIPTextModel.from_pretrained(train / "text" / "text_encoder", dtype=torch.float32),
         clip_tokenizer(),
     )
-    export_beside(POCKET, **other_tasks(train))
-    if (POCKET / "segmenter").is_dir():
-        make_image_processor().save_pretrained(POCKET / "segmenter")
-    slim(POCKET / "judge")
-    write_checksums(POCKET)
+    export_beside(folder, **other_tasks(train))
+    if (folder / "segmenter").is_dir():
+        make_image_processor().save_pretrained(folder / "segmenter")
+    if not size:
+        slim(folder / "judge")
+        (folder / "README.md").write_text(model_card(all_figures()), "utf-8")
+    write_checksums(folder)
+    total = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    print(f"wrote {folder.name}: {total / 2**20:.1f} MiB")
+
+
+def all_figures() -> dict:
+    """What the judge said, of all that was judged."""
     figures = {}
     for judged in (BUILD / "evaluate.json", BUILD / "evaluate_tasks.json"):
         figures |= json.loads(judged.read_text()) if judged.exists() else {}
-    (POCKET / "README.md").write_text(model_card(figures), "utf-8")
-    size = sum(file.stat().st_size for file in POCKET.rglob("*") if file.is_file())
-    print(f"wrote {POCKET.name}: {size / 2**20:.1f} MiB")
+    return figures
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

@@ -65,13 +65,15 @@ def read_config(name: str | Path) -> Config:
     """Read a run's configuration.
 
     Args:
-        name: a file name in `configs` without its ending, or the path of a YAML file.
+        name: a file in `configs` without its ending ("unet", "gpu/unet"), or the path of a YAML
+            file.
     Raises:
         ValueError: no such file, or an entry that Config does not know.
     """
     path = Path(name) if str(name).endswith(".yaml") else CONFIGS / f"{name}.yaml"
     if not path.is_file():
-        known = ", ".join(sorted(p.stem for p in CONFIGS.glob("*.yaml")))
+        files = [p.relative_to(CONFIGS).with_suffix("") for p in CONFIGS.rglob("*.yaml")]
+        known = ", ".join(sorted(file.as_posix() for file in files))
         raise ValueError(f"no configuration {str(name)!r}. Try one of: {known}, or a .yaml file.")
     values = yaml.safe_load(path.read_text())
     unknown = set(values) - {field.name for field in fields(Config)}

@@ -93,7 +93,27 @@ def make_segmenter(
     for idle in (clip.visual_projection, clip.vision_model.post_layernorm):
         idle.requires_grad_(False)  # answers do not depend on them: no process waits for them
     clip.logit_scale.requires_grad_(False)
+    start_small(segmenter)
     return segmenter
+
+
+def start_small(segmenter: CLIPSegForImageSegmentation) -> None:
+    """Let the parts that learn from nothing start with weights that suit their sizes.
+
+    transformers gives the decoder's first layers weights of size 1, made to be loaded over: all
+    that words say would drown in them, and nothing would be learned. At first the words change
+    little (`film_mul` is about 1), and three pixels of four are taken for background.
+    """
+    decoder, seen = segmenter.decoder, segmenter.clip.vision_model.embeddings
+    for reduce in decoder.reduces:
+        nn.init.normal_(reduce.weight, std=reduce.in_features**-0.5)
+    for film, bias in ((decoder.film_mul, 1.0), (decoder.film_add, 0.0)):
+        nn.init.normal_(film.weight, std=0.02)
+        nn.init.constant_(film.bias, bias)
+    nn.init.normal_(decoder.transposed_convolution.weight, std=0.02)
+    nn.init.constant_(decoder.transposed_convolution.bias, -1.1)
+    for embedding in (seen.patch_embedding, seen.position_embedding):
+        nn.init.normal_(embedding.weight, std=0.1)
 
 
 def make_image_processor() -> ViTImageProcessorPil:

@@ -1,0 +1,40 @@
+"""Widgets are thin: what they show and keep, without a browser."""
+
+import io
+
+import numpy as np
+import pytest
+import traitlets
+from PIL import Image
+
+from course_utils.inpaint import paint_mask
+from course_utils.widgets import MaskPainter
+from course_utils.world import sample
+
+PICTURE = sample(4).picture
+STROKES = [(12, [(30, 50), (90, 50)]), (20, [(64, 100)])]
+
+
+def test_the_painter_shows_the_picture_itself():
+    shown = Image.open(io.BytesIO(MaskPainter(PICTURE).png))
+    assert np.array_equal(np.asarray(shown), np.asarray(PICTURE))
+
+
+def test_the_painter_s_mask_is_the_plain_function_s():
+    painter = MaskPainter(PICTURE, STROKES)
+    assert np.array_equal(painter.mask, paint_mask(PICTURE.size, STROKES))
+    assert painter.mask.size == PICTURE.size
+
+
+def test_strokes_from_the_browser_change_the_mask():
+    wide = PICTURE.crop((0, 0, 128, 96))
+    painter = MaskPainter(wide)
+    assert painter.mask.getextrema() == (0, 0)
+    painter.set_state({"strokes": [[16.0, [[10.5, 20.0], [40.0, 20.25]]]]})  # as JSON brings them
+    assert painter.mask.size == (128, 96)
+    assert painter.mask.getpixel((25, 20)) == 255 and painter.mask.getpixel((25, 60)) == 0
+
+
+def test_a_brush_of_no_width_is_refused():
+    with pytest.raises(traitlets.TraitError):
+        MaskPainter(PICTURE, brush=0)
