@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import ResNetConfig, ResNetModel
 
+from course_utils.models import POCKET
 from course_utils.training.attributes import CLASSES, UNNAMED, Heads, scene_classes
 from course_utils.training.data import roughen, world_pictures
 from course_utils.training.loop import Config, fit, read_config
@@ -22,7 +23,7 @@ from course_utils.training.vae import to_model
 from course_utils.world import HELD_OUT
 
 BUILD = Path("build/train")
-WEIGHTS = Path(__file__).parents[1] / "pocket" / "judge" / "model.safetensors"
+WEIGHTS = POCKET / "judge" / "model.safetensors"
 FLOOR = 0.98  # accuracy on held-out renders below which it judges nothing
 HELD_OUT_RENDERS = 2000
 

@@ -1,0 +1,76 @@
+"""`make train` leads from nothing to a model that draws: every program of it, one step each."""
+
+import re
+import runpy
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+import course_utils.models
+import course_utils.training.data as data
+import course_utils.training.loop as loop
+from course_utils.models import check_files, load, read_segmenter
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = 48
+SHORT = {"examples": EXAMPLES, "steps": 1, "batch": 4, "precision": "no", "warmup": 1, "threads": 1}
+
+
+def recipe(target: str) -> list[tuple[str, list[str]]]:
+    """What `make target` runs: (module, arguments) of each line."""
+    body = re.search(rf"^{target}:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    lines = [shlex.split(line.strip().lstrip("@")) for line in body[1].splitlines()]
+    return [(words[2], words[3:]) for words in lines]
+
+
+def shorten(configs: Path, target: Path) -> None:
+    """Copies of all configurations that train one step on a few pictures."""
+    for file in configs.rglob("*.yaml"):
+        copy = target / file.relative_to(configs)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | SHORT))
+
+
+def test_every_program_finds_what_the_one_before_it_made(tmp_path, monkeypatch):
+    shorten(loop.CONFIGS, tmp_path / "configs")
+    rendered = data.world_pictures
+
+    def few_pictures(folder, count, **options):
+        return rendered(folder, min(count, EXAMPLES), **options)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(loop, "CONFIGS", tmp_path / "configs")
+    monkeypatch.setattr(data, "world_pictures", few_pictures)
+    monkeypatch.setattr(course_utils.models, "POCKET", tmp_path / "pocket")
+    for module, arguments in recipe("train"):
+        monkeypatch.setattr(sys, "argv", [module, *arguments])
+        monkeypatch.delitem(sys.modules, module, raising=False)  # as in a process of its own
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    check_files(ROOT / "course_utils" / "pocket")  # the bundled model is as it was
+    made = tmp_path / "pocket"
+    for task in ("text-to-image", "img2img", "inpaint", "depth2img"):
+        assert load(str(made), task).vae.config.scaling_factor > 0
+    assert read_segmenter("pocket").model.config.projection_dim == 128
+    assert (made / "judge").is_dir() and "cannot do" in (made / "README.md").read_text()
+
+
+def test_the_configurations_for_a_gpu_build_on_each_other():
+    configs = [
+        yaml.safe_load((loop.CONFIGS / f"gpu/{n}.yaml").read_text()) for n in ("text", "unet")
+    ]
+    heard, unet = configs[0]["model"]["hidden_size"], configs[1]["model"]
+    assert unet["cross_attention_dim"] == heard
+    assert [arguments for _, arguments in recipe("train-gpu")] == [
+        ["gpu/vae"],
+        ["gpu/text"],
+        ["gpu/unet"],
+        ["gpu"],
+    ]
+
+
+@pytest.mark.parametrize("name", ["gpu/vae", "gpu/text", "gpu/unet"])
+def test_a_configuration_in_a_folder_is_found_by_its_path(name):
+    assert loop.read_config(name).examples > loop.read_config(name.removeprefix("gpu/")).examples
