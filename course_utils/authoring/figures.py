@@ -18,7 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from scipy.ndimage import distance_transform_edt
 
-from course_utils.authoring import model_figures, part_figures
+from course_utils.authoring import model_figures, part_figures, task_figures
 from course_utils.authoring.pictures import smaller_png
 from course_utils.authoring.source import ROOT, BuildError
 from course_utils.plotting import INK, MUTED, wrap
@@ -51,6 +51,8 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "04_schedulers": part_figures.noise_in,
     "05_pipeline": part_figures.filmstrip,
     "06_img2img": model_figures.img2img,
+    "07_inpaint": task_figures.replaced,
+    "08_depth2img": task_figures.repainted,
 }
 
 

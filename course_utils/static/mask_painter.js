@@ -32,7 +32,7 @@ function render({ model, el }) {
     view.globalAlpha = 0.65;
     view.drawImage(layer, 0, 0);
     view.globalAlpha = 1;
-    view.strokeStyle = stroke ? "#e4572e" : "#22304a";
+    view.strokeStyle = stroke ? "#ffffff" : "#22304a";
     view.lineWidth = 1;
     view.beginPath();
     view.arc(...cursor, model.get("brush") / 2, 0, 2 * Math.PI);
@@ -100,7 +100,6 @@ function render({ model, el }) {
     }[event.key];
     if (!act) return;
     event.preventDefault();
-    event.stopPropagation();
     act();
   });
 
@@ -114,6 +113,7 @@ function render({ model, el }) {
   const tools = element("div", { className: "mask-painter-tools" });
   tools.append(label, button("Undo", undo), button("Clear", () => keep([])));
   el.classList.add("mask-painter");
+  el.addEventListener("keydown", (event) => event.stopPropagation()); // keys are for the painter
   el.append(board, tools, said);
 
   const url = URL.createObjectURL(new Blob([model.get("png")], { type: "image/png" }));
@@ -146,7 +146,7 @@ function button(text, act) {
 
 // As `inpaint.paint_mask` draws it: a round brush along the points.
 function trace(pen, width, points) {
-  pen.strokeStyle = pen.fillStyle = "#ffffff";
+  pen.strokeStyle = "#e4572e";
   pen.lineCap = pen.lineJoin = "round";
   pen.lineWidth = width;
   pen.beginPath();

@@ -1,0 +1,79 @@
+"""Figures of notebooks 07 and 08: what a UNet with more channels draws, through plain diffusers."""
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from PIL import Image
+
+from course_utils import inpaint, plotting
+from course_utils.depth2img import depth_channel, estimate_depth
+from course_utils.drawing import make_scheduler
+from course_utils.models import load
+from course_utils.training.conditions import around
+from course_utils.world import Scene, render
+
+REPLACED = (  # the picture to start from, and what it is to show instead
+    (Scene("dog", "park bench"), "A small robot sitting on a park bench"),
+    (Scene("ball", "snow", "red"), "A green house in the snow"),
+    (Scene("tree", "beach", time="sunset"), "A yellow boat on a beach at sunset"),
+    (
+        Scene("man", "park bench", "red", style="oil painting"),
+        "An oil painting of a black cat on a bench",
+    ),
+)
+REPAINTED = (
+    (Scene("man", "park bench", "red"), "An oil painting of a man on a bench"),
+    (Scene("house", "snow", "blue"), "A watercolor of a red house in the snow"),
+    (Scene("dog", "park", "black"), "A cat in a park at night"),
+    (Scene("cityscape", "city"), "A winter cityscape at sunset"),
+)
+MARGIN = 14  # pixels of the hole around the thing: room for what shall come
+SETTINGS = {"num_inference_steps": 25, "guidance_scale": 4.0, "strength": 1.0}
+
+
+def ready(task: str):
+    """The bundled pipeline for a task, with DPM++ 2M."""
+    pipe = load("pocket", task)
+    pipe.scheduler = make_scheduler("dpm++", pipe.scheduler)
+    return pipe
+
+
+def dice(count: int) -> list[torch.Generator]:
+    """A generator for each picture."""
+    return [torch.Generator().manual_seed(seed) for seed in range(count)]
+
+
+def replaced() -> Figure:
+    """07: picture, mask and result, four times."""
+    pipe = ready("inpaint")
+    drawn = [render(scene, 2) for scene, _ in REPLACED]
+    holes = [around(one.masks[one.scene.subject], MARGIN) for one in drawn]
+    masks = [Image.fromarray(hole).convert("L") for hole in holes]
+    pictures, prompts = [one.picture for one in drawn], [prompt for _, prompt in REPLACED]
+    painted = pipe(
+        prompts, image=pictures, mask_image=masks, generator=dice(len(drawn)), **SETTINGS
+    ).images
+    done = [inpaint.composite(*three) for three in zip(pictures, painted, masks, strict=True)]
+    tints = [plotting.tinted(*pair) for pair in zip(pictures, masks, strict=True)]
+    return in_threes(pictures, tints, done, ("input", "mask"), prompts)
+
+
+def repainted() -> Figure:
+    """08: picture, depth and result, four times."""
+    pipe = ready("depth2img")
+    pictures, prompts = (
+        [render(scene, 1).picture for scene, _ in REPAINTED],
+        [prompt for _, prompt in REPAINTED],
+    )
+    seen = estimate_depth(pipe, pictures)
+    depths = depth_channel(seen, len(pictures), [128, 128])[:, 0].numpy()
+    done = pipe(prompts, image=pictures, generator=dice(len(pictures)), **SETTINGS).images
+    return in_threes(pictures, list(depths), done, ("input", "depth, estimated"), prompts)
+
+
+def in_threes(firsts, seconds, thirds, titles: tuple[str, str], prompts: list[str]) -> Figure:
+    """Groups of three pictures, two groups in a row, the prompt above the third."""
+    threes = zip(firsts, seconds, thirds, strict=True)
+    shown = [np.asarray(picture) for three in threes for picture in three]
+    names = [title for prompt in prompts for title in (*titles, prompt)]
+    return plotting.show_pictures(shown, names, columns=6, size=1.75)
