@@ -55,7 +55,14 @@ TINY = Config(
         "decoder_num_attention_heads": 2,
         "decoder_intermediate_size": 32,
     },
-    options={"text_encoder": "text_encoder", "asked": 2, "nowhere": 0.2, "heard": 12},
+    options={
+        "text_encoder": "text_encoder",
+        "asked": 2,
+        "nowhere": 0.2,
+        "subject": 0.4,
+        "recolored": 0.5,
+        "heard": 12,
+    },
 )
 TINY_TEXT = {
     "hidden_size": 16,
@@ -227,18 +234,40 @@ def test_a_saved_segmenter_answers_the_same(tmp_path, world, segmenter):
     assert torch.equal(again(**asked).logits, segmenter(**asked).logits)
 
 
-def test_questions_fit_their_pictures(world):
+def questions(world, **options):
+    """Two hundred questions: (place, name, phrase, label)."""
     phrases = all_phrases(world)
+    options = {"nowhere": 0.0, "subject": 0.0, "recolored": 0.0, **options}
+    places = [n % TINY.examples for n in range(200)]
+    return [(p, *ask(world, p, phrases, options, dice(0, n))) for n, p in enumerate(places)]
+
+
+def test_questions_fit_their_pictures(world):
     asked = Counter()
-    for n in range(200):
-        place = n % TINY.examples
+    for place, name, phrase, label in questions(world, nowhere=0.2):
         names, scene = world.names[place], Scene(**world.scenes[place])
-        name, phrase, label = ask(world, place, phrases, 0.2, dice(0, n))
-        assert phrase in phrases[name]
+        assert phrase in all_phrases(world)[name]
         asked[label == NOWHERE] += 1
         present = {p: k for k, name in enumerate(names, 1) for p in mask_phrases(name, scene)}
         assert present.get(phrase, NOWHERE) == label
     assert 20 < asked[True] < 60
+
+
+def test_what_the_picture_is_of_is_asked_for_as_often_as_told(world):
+    subjects = [scene["subject"] for scene in world.scenes]
+    always = questions(world, subject=1.0)
+    with_one = [one for one in always if subjects[one[0]] in world.names[one[0]]]
+    assert with_one and all(name == subjects[place] for place, name, _, _ in with_one)
+
+
+def test_a_thing_in_another_colour_is_still_that_thing(world):
+    phrases = {name: [f"the teal {name}"] for name in all_phrases(world)}
+    options = {"nowhere": 0.0, "subject": 1.0, "recolored": 1.0}
+    for place, names in enumerate(world.names):
+        subject = world.scenes[place]["subject"]
+        if subject in names:
+            asked = ask(world, place, phrases, options, dice(0, place))
+            assert asked == (subject, f"the teal {subject}", names.index(subject) + 1)
 
 
 def test_one_tree_is_not_absent_among_trees():

@@ -39,6 +39,8 @@ def make_depth_estimator(sizes: dict) -> DPTForDepthEstimation:
     torch.nn.init.ones_(last.bias)
     estimator.dpt.layernorm.requires_grad_(False)
     estimator.neck.fusion_stage.layers[0].residual_layer1.requires_grad_(False)
+    if config.is_hybrid:
+        estimator.dpt.embeddings.backbone.bit.norm.requires_grad_(False)
     return estimator.to(memory_format=torch.channels_last)
 
 

@@ -140,7 +140,7 @@ def absent(names: list[str], known: Iterable[str]) -> list[str]:
 
 
 def ask(
-    world: Pictures, place: int, phrases: dict, nowhere: float, generator: torch.Generator
+    world: Pictures, place: int, phrases: dict, options: dict, generator: torch.Generator
 ) -> tuple[str, str, int]:
     """A question about a picture: a name, a phrase for it, and the label that it should find.
 
@@ -148,19 +148,27 @@ def ask(
         world: pictures with labels and names.
         place: which of them.
         phrases: see all_phrases.
-        nowhere: how often to ask for what is not in the picture.
+        options: how often to ask for what is not there (nowhere), for what the picture is of
+            (subject), and for that in any colour that it may have (recolored): who asks for "the
+            red dog" means the dog, and a dog in a new colour is found by its shape.
         generator: chooses.
     """
 
     def choose(things):
         return things[int(torch.randint(len(things), (), generator=generator))]
 
-    names = world.names[place]
-    if float(torch.rand((), generator=generator)) < nowhere:
+    def rarely(share):
+        return float(torch.rand((), generator=generator)) < share
+
+    names, scene = world.names[place], Scene(**world.scenes[place])
+    if rarely(options["nowhere"]):
         name = choose(absent(names, phrases))
         return name, choose(phrases[name]), NOWHERE
-    name = choose(names)
-    return name, choose(mask_phrases(name, Scene(**world.scenes[place]))), names.index(name) + 1
+    subject = scene.subject in names and rarely(options["subject"])
+    name = scene.subject if subject else choose(names)
+    any_color = subject and rarely(options["recolored"])
+    phrase = choose(phrases[name] if any_color else mask_phrases(name, scene))
+    return name, phrase, names.index(name) + 1
 
 
 def patch_names(labels: Tensor, names: list[list[str]], known: list[str], patch: int) -> Tensor:
@@ -187,14 +195,14 @@ def mask_loss(world: Pictures, phrases: dict, tokenizer: CLIPTokenizer, options:
         world: pictures with labels and names.
         phrases: see all_phrases.
         tokenizer: CLIP's.
-        options: asked, the number of phrases about each picture; nowhere, how often one names
-            what is not there; heard, the tokens of a phrase that are read.
+        options: asked, the number of phrases about each picture; heard, the tokens of a phrase
+            that are read; and see `ask`.
     """
     known, each = list(phrases), options["asked"]
 
     def questions(places, generator):
         pairs = places.repeat_interleave(each).tolist()
-        asked = [ask(world, place, phrases, options["nowhere"], generator) for place in pairs]
+        asked = [ask(world, place, phrases, options, generator) for place in pairs]
         names, words, numbers = zip(*asked, strict=True)
         ids = token_ids(tokenizer, list(words))[:, : options["heard"]]
         parts = ids, torch.tensor([known.index(name) for name in names]), torch.tensor(numbers)
