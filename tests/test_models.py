@@ -2,17 +2,21 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest.mock import call, create_autospec
 
 import pytest
 import torch
-from diffusers import StableDiffusionPipeline
+from diffusers import AutoencoderKL, StableDiffusionPipeline
 
-from course_utils import models
+from course_utils import hub, models
+from course_utils.devices import Machine, Plan, make_plan, memory_needed, place
+from course_utils.hub import Copy
 from course_utils.models import POCKET, ModelError, architecture, check_folder, load
 
 ROOT = Path(__file__).parents[1]
@@ -255,32 +259,232 @@ def test_a_broken_index_is_named(copy):
         load(str(copy))
 
 
-def test_hub_ids_are_tried_in_turn(monkeypatch, tiny):
+# names (the downloads themselves are in test_hub.py)
+
+
+def folder_as_hub(monkeypatch, folder: Path, variant=None) -> list:
+    """Make every hub give this folder; what is asked of it."""
     asked = []
 
-    def from_pretrained(source, **options):
-        asked.append(source)
-        assert options["use_safetensors"] is True
-        if source == models.HUB_IDS["sd-2.1"]["unet"][0]:
-            raise OSError("gone\nand more")
-        return tiny
+    def fetch(ids, parts, half, announce):
+        asked.append((ids, parts, half))
+        announce(ids[0], {"unet": 4_000_000}, variant)
+        return Copy(ids[0], folder, variant)
 
-    monkeypatch.setattr(StableDiffusionPipeline, "from_pretrained", from_pretrained)
-    assert load("sd-2.1") is tiny
-    assert asked == list(models.HUB_IDS["sd-2.1"]["unet"])
+    monkeypatch.setattr(hub, "fetch", fetch)
+    return asked
 
 
-def test_no_network_is_one_sentence(monkeypatch):
-    def from_pretrained(source, **options):
-        raise OSError("We couldn't connect.\nTraceback and advice")
+@pytest.mark.parametrize(
+    ("name", "task", "ids"),
+    [
+        ("sd-2.1", "text-to-image", models.HUB_IDS["sd-2.1"]["unet"]),
+        ("sd-1.5", "img2img", models.HUB_IDS["sd-1.5"]["unet"]),
+        ("sd-1.5", "inpaint", models.HUB_IDS["sd-1.5"]["inpaint_unet"]),
+        ("sd-2.1", "depth2img", models.HUB_IDS["sd-2.1"]["depth_unet"]),
+        ("owner/name", "text-to-image", ("owner/name",)),
+    ],
+)
+def test_load_asks_the_hub_for_what_the_task_needs(
+    monkeypatch, tiny_folder, capsys, name, task, ids
+):
+    asked = folder_as_hub(monkeypatch, tiny_folder)
+    load(name, task)
+    depth = ("depth_estimator", "feature_extractor") if task == "depth2img" else ()
+    assert asked == [(ids, (*models.SHARED, "unet", *depth), False)]
+    before, after = capsys.readouterr().out.splitlines()
+    run = r"on cpu in float32, about \d\.\d GB of memory\."
+    assert re.fullmatch(rf"{name}: 4 MB from {ids[0]}, to run {run}", before)
+    assert re.fullmatch(rf"{name}: {ids[0]} {run}", after)
 
-    monkeypatch.setattr(StableDiffusionPipeline, "from_pretrained", from_pretrained)
-    with pytest.raises(ModelError) as error:
-        load("sd-1.5")
-    message = str(error.value)
-    expected = [models.HUB_IDS["sd-1.5"]["unet"][0], "couldn't connect", "load('pocket')"]
-    assert all(words in message for words in expected), message
-    assert "advice" not in message
+
+@pytest.mark.parametrize(("variant", "width"), [(None, 4), ("fp16", 2)])
+def test_memory_is_estimated_before_the_download(monkeypatch, capsys, variant, width):
+    def fetch(ids, parts, half, announce):
+        announce(ids[0], {part: width * count for part, count in SD21.items()}, variant)
+        raise hub.Refused("downloading.")
+
+    monkeypatch.setattr(hub, "fetch", fetch)
+    monkeypatch.setattr(models, "find_machine", lambda: Machine(None, False, 8 * GB))
+    with pytest.raises(ModelError, match="downloading"):
+        load("sd-2.1")
+    assert "to run on cpu in float32, about 6.5 GB of memory." in capsys.readouterr().out
+    monkeypatch.setattr(models, "find_machine", lambda: Machine(None, False, 4 * GB))
+    with pytest.raises(ModelError, match="needs about 6.5 GB of memory, this machine has 4.0 GB"):
+        load("sd-2.1")
+
+
+def test_all_ids_of_a_task_are_known_and_different():
+    for name, unets in models.HUB_IDS.items():
+        assert set(unets) <= {unet for _, unet in models.TASKS.values()}, name
+        ids = [hub_id for ids in unets.values() for hub_id in ids]
+        assert len(set(ids)) == len(ids)
+        assert all(models.HUB_ID.fullmatch(hub_id) for hub_id in ids)
+    assert re.fullmatch(r"20\d\d-\d\d", models.HUB_IDS_CHECKED)
+
+
+def test_an_id_that_cannot_be_had_may_be_a_mistyped_path(monkeypatch):
+    def fetch(*_):
+        raise hub.Refused("Cannot download: usb/sd is gone (404).")
+
+    monkeypatch.setattr(hub, "fetch", fetch)
+    with pytest.raises(ModelError, match=r"^There is no folder 'usb/sd' here\. Cannot download"):
+        load("usb/sd")
+    with pytest.raises(ModelError, match=r"^Cannot download"):
+        load("sd-2.1")
+
+
+def test_a_folder_comes_before_a_hub_id_of_the_same_name(monkeypatch, tiny_folder, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "usb").mkdir()
+    (tmp_path / "usb" / "sd").symlink_to(tiny_folder)
+    monkeypatch.setattr(hub, "fetch", None)
+    load("usb/sd")
+
+
+def test_modelscope_by_its_prefix(monkeypatch, tiny_folder, capsys):
+    def fetch(model_id, parts, half):
+        return Copy(f"modelscope:{model_id}", tiny_folder, None)
+
+    monkeypatch.setattr(hub, "fetch_modelscope", fetch)
+    load("modelscope:owner/name")
+    assert capsys.readouterr().out.startswith("modelscope:owner/name: modelscope:owner/name on cpu")
+
+
+def test_course_model_names_the_model(monkeypatch, tiny_folder, pocket):
+    monkeypatch.setenv("COURSE_MODEL", str(tiny_folder))
+    assert load().unet.config.sample_size == 16
+    assert load().vae.config.block_out_channels == [4, 4, 8, 8]
+    assert load("pocket").vae.config == pocket.vae.config  # what is asked for comes first
+    monkeypatch.setenv("COURSE_MODEL", "")
+    assert load().vae.config == pocket.vae.config
+    monkeypatch.delenv("COURSE_MODEL")
+    assert load().vae.config == pocket.vae.config
+
+
+def test_a_folder_with_half_precision_files_only(tiny_parts, copy):
+    """As the cache has them where the download was for a GPU."""
+    (copy / "checksums.json").unlink()
+    for file in copy.rglob("*.safetensors"):
+        file.rename(file.with_suffix(".fp16.safetensors"))
+    for task in ("text-to-image", "inpaint", "depth2img"):
+        pipe = load(str(copy), task)
+        assert pipe.unet.dtype == torch.float32
+    key, weight = next(iter(tiny_parts["vae"].state_dict().items()))
+    assert torch.equal(pipe.vae.state_dict()[key], weight.half().float())
+
+
+def test_weights_are_counted_without_reading_them(tiny_folder, tiny):
+    counts = models.count_parameters(Copy("", tiny_folder, None), "text-to-image")
+    assert counts == {
+        part: parameters(getattr(tiny, part)) for part in ("vae", "text_encoder", "unet")
+    }
+
+
+def test_a_plan_needs_no_weights():
+    assert models.published_parameters("sd-2.1") == SD21
+    assert models.published_parameters("sd-1.5", "inpaint")["unet"] == 859_535_364
+    with pytest.raises(ValueError, match="no depth_unet of sd-1.5"):
+        models.published_parameters("sd-1.5", "depth2img")
+
+
+def test_a_device_is_checked(tiny_folder):
+    with pytest.raises(ValueError, match="Unknown device 'gpu'. Choose one of: cuda, mps, cpu"):
+        load("pocket", device="gpu")
+    if not torch.backends.mps.is_available():
+        with pytest.raises(ModelError, match=r"finds no mps device here.*cpu\.$"):
+            load(str(tiny_folder), device="mps")
+
+
+# devices: what would be done on machines that are not here
+
+SD21 = {
+    "unet": 865_910_724,
+    "vae": 83_653_863,
+    "text_encoder": 340_387_840,
+}
+GB = 10**9
+TILED = "VAE tiling"
+PLANS = {  # cuda bytes free, mps, memory: device, precision, savings
+    "a large card": ((24 * GB, False, 32 * GB), ("cuda", "float16", ())),
+    "a card of 4 GB": ((4 * GB, False, 16 * GB), ("cuda", "float16", ())),
+    "a small card": ((3 * GB, False, 16 * GB), ("cuda", "float16", (TILED, "CPU offload"))),
+    "a tiny card": (
+        (2 * GB, False, 16 * GB),
+        ("cuda", "float16", (TILED, "sequential CPU offload")),
+    ),
+    "a useless card": ((GB // 2, False, 16 * GB), ("cpu", "float32", ())),
+    "a large Mac": ((None, True, 32 * GB), ("mps", "float32", ())),
+    "a Mac of 11 GB": ((None, True, 11 * GB), ("mps", "float32", ("attention slicing",))),
+    "a Mac of 8 GB": ((None, True, 8 * GB), ("mps", "float16", ())),
+    "a Mac of 6 GB": ((None, True, 6 * GB), ("mps", "float16", ("attention slicing",))),
+    "no GPU": ((None, False, 8 * GB), ("cpu", "float32", ())),
+}
+
+
+@pytest.mark.parametrize(("machine", "expected"), PLANS.values(), ids=PLANS)
+def test_the_best_plan_that_fits(machine, expected):
+    plan = make_plan(SD21, Machine(*machine))
+    assert plan[:3] == expected
+    assert plan.needs == memory_needed(SD21, *expected)
+
+
+def test_a_model_larger_than_the_machine_is_refused_unless_asked_for():
+    machine = Machine(None, False, 4 * GB)
+    with pytest.raises(ModelError, match=r"about 6\.5 GB.* has 4\.0 GB.*Colab.*device='cpu'"):
+        make_plan(SD21, machine)
+    assert make_plan(SD21, machine, "cpu").device == "cpu"
+
+
+def test_a_small_model_stays_on_the_cpu():
+    machine = Machine(24 * GB, True, 32 * GB)
+    assert make_plan({"unet": 10**6}, machine)[:3] == ("cpu", "float32", ())
+    assert make_plan({"unet": 10**6}, machine, "cuda")[:3] == ("cuda", "float16", ())
+    assert make_plan({"unet": 10**6}, machine, "mps").device == "mps"
+
+
+def test_a_device_that_was_asked_for_is_used_as_well_as_can_be():
+    machine = Machine(GB // 2, False, 16 * GB)
+    assert make_plan(SD21, machine, "cuda").savings == (TILED, "sequential CPU offload")
+
+
+def test_a_plan_says_what_it_is():
+    plan = make_plan(SD21, Machine(3 * GB, False, 16 * GB))
+    words = "cuda in float16 with VAE tiling and CPU offload, about 2.7 GB of memory"
+    assert str(plan) == words
+
+
+@pytest.mark.parametrize(
+    ("savings", "calls"),
+    [
+        ((), [call.to("cuda")]),
+        (("attention slicing",), [call.enable_attention_slicing(), call.to("cuda")]),
+        (
+            (TILED, "CPU offload"),
+            [call.vae.enable_tiling(), call.enable_model_cpu_offload(device="cuda")],
+        ),
+        (
+            (TILED, "sequential CPU offload"),
+            [call.vae.enable_tiling(), call.enable_sequential_cpu_offload(device="cuda")],
+        ),
+    ],
+)
+def test_place_uses_the_librarys_own_savings(savings, calls):
+    pipe = create_autospec(StableDiffusionPipeline, instance=True)
+    pipe.vae = create_autospec(AutoencoderKL, instance=True)
+    place(pipe, Plan("cpu", "float32", (), 0))
+    assert pipe.mock_calls == []
+    place(pipe, Plan("cuda", "float16", savings, 0))
+    assert pipe.mock_calls == calls
+
+
+def test_place_slices_and_tiles(tiny_folder):
+    pipe = load(str(tiny_folder))
+    place(pipe, Plan("cpu", "float32", ("attention slicing", TILED), 0))
+    assert pipe.vae.use_tiling
+    names = {type(p).__name__ for p in pipe.unet.attn_processors.values()}
+    assert names == {"SlicedAttnProcessor"}
+    assert pipe("a wave", num_inference_steps=1, output_type="np").images.shape == (1, 128, 128, 3)
 
 
 # the folders that export writes
@@ -327,7 +531,7 @@ def test_the_bundled_files_are_all_checked(pocket):
     files = {f.relative_to(POCKET).as_posix() for f in POCKET.rglob("*") if f.is_file()}
     listed = set(json.loads((POCKET / "checksums.json").read_text()))
     assert files == listed | {"checksums.json", "README.md"}
-    assert sum(os.path.getsize(POCKET / name) for name in files) < 48 * 2**20
+    assert sum(os.path.getsize(POCKET / name) for name in files) < 96 * 2**20
     check_folder(POCKET)
 
 
