@@ -10,8 +10,9 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Generator, Tensor
 
+from course_utils import vae
 from course_utils.img2img import Pictures, last_timesteps, latents, noisy, pixels
-from course_utils.pipeline import FACTOR, Watch, check_inputs, denoise, embed
+from course_utils.pipeline import FACTOR, Watch, check_channels, check_inputs, denoise, embed
 
 if TYPE_CHECKING:
     from diffusers import StableDiffusionDepth2ImgPipeline
@@ -38,7 +39,7 @@ def depth2img(
         image: RGB, sides multiples of 8; one for all prompts, or one for each.
         depth_map: inverse depth in any unit, (B, H', W'); estimated from the picture where it
             is left out.
-        strength: 0 (nothing changes) to 1 (only the depth is kept).
+        strength: 0 (nothing changes) to 1 (hardly more than the depth is kept).
         negative_prompt, num_inference_steps, guidance_scale, generator, watch: as in
             `pipeline.text_to_image`.
     Returns:
@@ -48,6 +49,7 @@ def depth2img(
     Source: Stability AI's Stable Diffusion 2.0 depth model, 2022. Notebook 08.
     """
     check_inputs(pipe, prompt, negative_prompt, num_inference_steps, guidance_scale, generator)
+    check_channels(pipe, 5, "img2img")
     prompts = [prompt] if isinstance(prompt, str) else prompt
     x = pixels(image, len(prompts))
     given = estimate_depth(pipe, image) if depth_map is None else depth_map
@@ -66,8 +68,12 @@ def estimate_depth(pipe: "StableDiffusionDepth2ImgPipeline", image: Pictures) ->
         image: one RGB picture, or B of one size.
     Returns:
         (B, H', W'), in the estimator's own size and unit.
+    Raises:
+        TypeError, ValueError: a picture that is not RGB.
     """
     images = [image] if isinstance(image, Image.Image) else image
+    for one in images:
+        vae.to_tensor(one)  # refuses what is no RGB picture
     seen = pipe.feature_extractor(images=images, return_tensors="pt").pixel_values
     return pipe.depth_estimator(seen.to(pipe.device, pipe.depth_estimator.dtype)).predicted_depth
 
@@ -75,7 +81,7 @@ def estimate_depth(pipe: "StableDiffusionDepth2ImgPipeline", image: Pictures) ->
 def depth_channel(depth_map: Tensor, batch: int, size: list[int]) -> Tensor:
     """A depth map as the UNet sees it: in the size of the latents, nearest 1, farthest -1.
 
-    Only the order and the ratios of the distances are left: the unit cancels out.
+    Unit and offset cancel out: what is left is the order, and how differences compare.
 
     Args:
         depth_map: inverse depth, (B, H', W') or (1, H', W').
@@ -84,9 +90,15 @@ def depth_channel(depth_map: Tensor, batch: int, size: list[int]) -> Tensor:
     Returns:
         (B, 1, h, w) in -1..1.
     Raises:
+        TypeError: no tensor of floats.
         ValueError: wrong shape, numbers that are not finite, or the same depth everywhere.
     Source: notebook 08, section 2.
     """
+    if not isinstance(depth_map, Tensor) or not depth_map.is_floating_point():
+        kind = getattr(depth_map, "dtype", type(depth_map).__name__)
+        raise TypeError(
+            f"depth_map must be a tensor of floats, got {kind}. Try torch.as_tensor(depth).float()."
+        )
     if depth_map.ndim != 3 or len(depth_map) not in (1, batch):
         raise ValueError(
             f"depth_map must be ({batch}, H, W), got {tuple(depth_map.shape)}. Try depth[None]."

@@ -4,6 +4,7 @@
 StableDiffusionInpaintPipeline, bit for bit.
 """
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from torch import Generator, Tensor
 
 from course_utils import vae
 from course_utils.img2img import Pictures, last_timesteps, latents, noisy, pixels
-from course_utils.pipeline import FACTOR, Watch, check_inputs, denoise, embed
+from course_utils.pipeline import FACTOR, Watch, check_channels, check_inputs, denoise, embed
 
 if TYPE_CHECKING:
     from diffusers import StableDiffusionInpaintPipeline
@@ -154,13 +155,39 @@ def small(m: Tensor) -> Tensor:
     return F.interpolate(m, size=[side // FACTOR for side in m.shape[2:]])
 
 
+def box_around(mask: np.ndarray, margin: int = 0) -> np.ndarray:
+    """The smallest upright box around a mask that is not empty, with a margin in pixels.
+
+    Args:
+        mask: (H, W) bool.
+        margin: 0 or more; cut off where the picture ends.
+    Returns:
+        (H, W) bool.
+    """
+    rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
+    box = np.zeros(mask.shape, bool)
+    top, left = (max(places[0] - margin, 0) for places in (rows, columns))
+    box[top : rows[-1] + 1 + margin, left : columns[-1] + 1 + margin] = True
+    return box
+
+
 def mask_tensors(mask: Mask | list[Mask], image: Pictures, batch: int) -> Tensor:
-    """Masks for B prompts, (B, 1, H, W): one for all, or one for each."""
+    """Masks for B prompts, (B, 1, H, W): one for all, or one for each.
+
+    Raises:
+        TypeError, ValueError: as `mask_tensor`; or a mask that no latent sees.
+    """
     masks = mask if isinstance(mask, list) else [mask] * batch
     if len(masks) != batch:
         raise ValueError(f"{batch} prompts but {len(masks)} masks: give one for each.")
     size = (image if isinstance(image, Image.Image) else image[0]).size
-    return torch.cat([mask_tensor(one, size) for one in masks])
+    m = torch.cat([mask_tensor(one, size) for one in masks])
+    if not small(m).flatten(1).any(dim=1).all():
+        raise ValueError(
+            f"the mask is so thin that it falls between the latents, which see every {FACTOR}th "
+            f"pixel: nothing would be painted. Make it at least {FACTOR} pixels wide."
+        )
+    return m
 
 
 def mask_tensor(mask: Mask, size: tuple[int, int]) -> Tensor:
@@ -183,6 +210,8 @@ def mask_tensor(mask: Mask, size: tuple[int, int]) -> Tensor:
             f"the mask is {given} pixels, the picture {size[0]} × {size[1]}. "
             "Resize the mask first: mask.resize(picture.size)."
         )
+    if values.dtype == torch.uint8 and values.max() == 1:
+        raise ValueError("a mask of uint8 goes from 0 to 255, got 0 to 1. Try mask.astype(bool).")
     bright = values.float() / (255 if values.dtype == torch.uint8 else 1)
     if not (bright.min() >= 0 and bright.max() <= 1):
         raise ValueError(
@@ -204,13 +233,15 @@ def mask_values(mask: Mask) -> np.ndarray | Tensor:
         raise TypeError(
             f"a mask must be a PIL picture, an array or a tensor, got {type(mask).__name__}."
         )
-    kind = str(mask.dtype).removeprefix("torch.")
-    if mask.ndim != 2 or not (kind in ("bool", "uint8") or kind.startswith(("float", "bfloat"))):
+    if mask.ndim != 2:
         raise ValueError(
-            f"a mask must be (H, W) of bool, uint8 or floats, got {tuple(mask.shape)} of {kind}. "
+            f"a mask must be (H, W), got {tuple(mask.shape)}. "
             "Take one channel, for instance mask[..., 0]."
         )
-    return mask
+    kind = str(mask.dtype).removeprefix("torch.")
+    if not (kind in ("bool", "uint8") or kind.startswith(("float", "bfloat"))):
+        raise ValueError(f"a mask must be of bool, uint8 or floats, got {kind}. Try mask > 0.")
+    return np.ascontiguousarray(mask) if isinstance(mask, np.ndarray) else mask
 
 
 def paint_mask(size: tuple[int, int], strokes: Sequence[Stroke]) -> Image.Image:
@@ -223,22 +254,36 @@ def paint_mask(size: tuple[int, int], strokes: Sequence[Stroke]) -> Image.Image:
     Returns:
         mode "L": 255 where the brush was, else 0.
     Raises:
-        ValueError: a stroke without points, or a brush of no width.
+        ValueError: see `check_stroke`.
     Source: notebook 07, section 2.
     """
     mask = Image.new("L", size)
     pen = ImageDraw.Draw(mask)
-    for width, points in strokes:
-        if not (width > 0 and len(points)):
-            raise ValueError(
-                f"a stroke needs a width above 0 and at least one point, got width {width} and "
-                f"{len(points)} points. Try (12, [(20, 30), (60, 30)])."
-            )
-        way = [(float(x), float(y)) for x, y in points]
-        pen.line(way, fill=255, width=round(width))
-        for x, y in way:
+    for width, points in map(check_stroke, strokes):
+        pen.line(points, fill=255, width=round(width))
+        for x, y in points:
             pen.ellipse((x - width / 2, y - width / 2, x + width / 2, y + width / 2), fill=255)
     return mask
+
+
+def check_stroke(stroke: Stroke) -> tuple[float, list[tuple[float, float]]]:
+    """A stroke of a brush as plain numbers: its width, and the points it went through.
+
+    Raises:
+        ValueError: no such pair, numbers that are not finite, a width below 1, or no points.
+    """
+    try:
+        width, points = stroke
+        width, points = float(width), [(float(x), float(y)) for x, y in points]
+    except (TypeError, ValueError):
+        width, points = math.nan, []
+    numbers = [width, *(number for point in points for number in point)]
+    if not (points and all(map(math.isfinite, numbers)) and width >= 1):
+        raise ValueError(
+            "a stroke is (width, [(x, y), …]) with finite numbers, a width of at least 1 and at "
+            f"least one point, got {stroke!r:.80}. Try (12, [(20, 30), (60, 30)])."
+        )
+    return width, points
 
 
 @torch.no_grad()
@@ -254,7 +299,7 @@ def mask_from_words(segmenter: "Segmenter", picture: Image.Image, words: str) ->
         is not seen at all.
     Raises:
         TypeError, ValueError: no words, or a picture that is not RGB.
-    Source: CLIPSeg, Lüddecke and Ecker 2022. Notebook 07, section 3.
+    Source: CLIPSeg, Lüddecke and Ecker 2022. Notebook 07, section 2.
     """
     if not isinstance(words, str) or not words.strip():
         raise ValueError(f'words must name a thing, got {words!r}. Try "the dog".')
@@ -275,19 +320,11 @@ def composite(picture: Image.Image, painted: Image.Image, mask: Mask) -> Image.I
     Returns:
         RGB; outside the mask every byte is the old picture's.
     Raises:
-        ValueError: the sizes differ.
+        TypeError, ValueError: a picture that is not RGB, sizes that differ; see `mask_tensor`.
     """
+    for one in (picture, painted):
+        vae.to_tensor(one)  # refuses what is no RGB picture
     if picture.size != painted.size:
         raise ValueError(f"the pictures differ in size: {picture.size} and {painted.size}.")
     hole = mask_tensor(mask, picture.size)[0, 0].numpy().astype(bool)
     return Image.fromarray(np.where(hole[..., None], np.asarray(painted), np.asarray(picture)))
-
-
-def check_channels(pipe, channels: int, other: str) -> None:
-    """Refuse a UNet made for another number of channels."""
-    has = pipe.unet.config.in_channels
-    if has != channels:
-        raise ValueError(
-            f"this UNet takes {has} channels, and this loop feeds it {channels}. Try {other}, or "
-            "another task in load(…)."
-        )

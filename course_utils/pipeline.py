@@ -224,3 +224,13 @@ def _texts(name: str, value) -> list[str]:
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         raise TypeError(f"{name} must be a string or a list of strings, got {value!r}.")
     return texts
+
+
+def check_channels(pipe, channels: int, other: str) -> None:
+    """Refuse a UNet made for another number of channels."""
+    has = pipe.unet.config.in_channels
+    if has != channels:
+        raise ValueError(
+            f"this UNet takes {has} channels, and this loop feeds it {channels}. Try {other}, or "
+            "another task in load(…)."
+        )

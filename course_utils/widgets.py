@@ -1,6 +1,7 @@
 """What a learner can touch. Each widget is a thin shell over a plain function of a topic module."""
 
 import io
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,7 +9,8 @@ import anywidget
 import traitlets
 from PIL import Image
 
-from course_utils.inpaint import Stroke, paint_mask
+from course_utils import vae
+from course_utils.inpaint import Stroke, check_stroke, paint_mask
 
 STATIC = Path(__file__).parent / "static"
 
@@ -16,10 +18,15 @@ STATIC = Path(__file__).parent / "static"
 class MaskPainter(anywidget.AnyWidget):
     """A picture on which a mask is painted, by pointer or by keyboard.
 
+    Args:
+        picture: RGB, any size.
+        strokes: what is painted already, each as in `inpaint.paint_mask`.
+        brush: width of the brush in pixels, at least 1.
     Attributes:
-        strokes: what was painted, each stroke as in `inpaint.paint_mask`; may be set, too.
-        brush: width of the brush in pixels.
+        strokes, brush: as above; both may be set.
         mask: what the strokes cover, a PIL picture of mode "L" in the size of the picture.
+    Raises:
+        TypeError, ValueError: a picture that is not RGB, a stroke or a brush that cannot be.
     Source: notebook 07, section 2.
     """
 
@@ -27,17 +34,31 @@ class MaskPainter(anywidget.AnyWidget):
     _css = STATIC / "mask_painter.css"
     png = traitlets.Bytes().tag(sync=True)
     size = traitlets.List(traitlets.Int()).tag(sync=True)
-    brush = traitlets.Float(16, min=1).tag(sync=True)
+    brush = traitlets.Float(16).tag(sync=True)
     strokes = traitlets.List().tag(sync=True)
 
-    def __init__(self, picture: Image.Image, strokes: Sequence[Stroke] = (), brush: float = 16):
+    def __init__(
+        self, picture: Image.Image, strokes: Sequence[Stroke] = (), brush: float = 16
+    ) -> None:
+        vae.to_tensor(picture)  # refuses what is no RGB picture
         file = io.BytesIO()
         picture.save(file, "png")
-        kept = [[width, [list(point) for point in points]] for width, points in strokes]
-        super().__init__(
-            png=file.getvalue(), size=list(picture.size), strokes=kept, brush=float(brush)
-        )
+        size = list(picture.size)
+        super().__init__(png=file.getvalue(), size=size, strokes=list(strokes), brush=brush)
+
+    @traitlets.validate("strokes")
+    def _check_strokes(self, proposal) -> list:
+        """Plain lists of plain numbers, as JSON has them."""
+        checked = map(check_stroke, proposal["value"])
+        return [[width, [list(point) for point in points]] for width, points in checked]
+
+    @traitlets.validate("brush")
+    def _check_brush(self, proposal) -> float:
+        if not (math.isfinite(proposal["value"]) and proposal["value"] >= 1):
+            raise ValueError(f"brush must be at least 1 pixel, got {proposal['value']}. Try 16.")
+        return proposal["value"]
 
     @property
     def mask(self) -> Image.Image:
+        """What the strokes cover: mode "L", 255 where the brush was, else 0."""
         return paint_mask(tuple(self.size), self.strokes)

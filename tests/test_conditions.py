@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from course_utils.depth2img import depth_channel
-from course_utils.inpaint import hole_channels, mask_tensor
+from course_utils.inpaint import box_around, hole_channels, mask_tensor
 from course_utils.training import conditions
-from course_utils.training.conditions import around, depth_channels, inpaint_channels, random_mask
+from course_utils.training.conditions import depth_channels, inpaint_channels, random_mask
 from course_utils.training.data import world_pictures
 from course_utils.training.vae import to_model
 
@@ -67,7 +67,7 @@ def test_around_is_the_smallest_box():
     mask[3, 4] = mask[5, 7] = True
     box = np.zeros((10, 12), bool)
     box[3:6, 4:8] = True
-    assert np.array_equal(around(mask), box)
+    assert np.array_equal(box_around(mask), box)
     box[:] = False
     box[1:8, 2:10] = True
-    assert np.array_equal(around(mask, 2), box)
+    assert np.array_equal(box_around(mask, 2), box)

@@ -65,17 +65,20 @@ def test_a_planted_fault_is_noticed(tiny_depth2img, monkeypatch, fault):
     assert not torch.equal(depth2img.depth2img(tiny_depth2img, **options(CASES["given"])), theirs)
 
 
-def test_the_depth_channel_forgets_the_unit():
-    one, other = (depth_channel(k * NEARNESS, 1, [16, 16]) for k in (1.0, 2.0))
+def test_the_depth_channel_forgets_unit_and_offset():
+    one, other = (depth_channel(seen, 1, [16, 16]) for seen in (NEARNESS, 2 * NEARNESS + 3))
     assert one.shape == (1, 1, 16, 16)
     assert one.min() == -1 and one.max() == 1
-    assert torch.allclose(one, other, atol=1e-6)
+    assert torch.allclose(one, other, atol=1e-5)
     assert depth_channel(NEARNESS, 3, [16, 16]).shape == (3, 1, 16, 16)
 
 
 BAD = [
     ({"depth_map": torch.ones(1, 128, 128)}, ValueError, "not the same everywhere"),
     ({"depth_map": torch.full((1, 8, 8), torch.nan)}, ValueError, "must be finite"),
+    ({"depth_map": NEARNESS.numpy()}, TypeError, "must be a tensor of floats"),
+    ({"depth_map": NEARNESS.long()}, TypeError, "tensor of floats, got torch.int64"),
+    ({"depth_map": "near"}, TypeError, "tensor of floats, got str"),
     ({"depth_map": NEARNESS[0]}, ValueError, "must be (1, H, W), got (128, 128)"),
     ({"depth_map": NEARNESS.repeat(2, 1, 1)}, ValueError, "got (2, 128, 128)"),
     ({"image": PICTURE.convert("RGBA")}, ValueError, "must be RGB, got RGBA"),
@@ -83,6 +86,16 @@ BAD = [
     ({"image": np.asarray(PICTURE)}, TypeError, "got ndarray"),
     ({"strength": -1}, ValueError, "strength must lie in 0..1"),
 ]
+
+
+def test_a_unet_for_another_loop_is_refused(tiny_img2img):
+    with pytest.raises(ValueError, match=r"takes 4 channels, .* feeds it 5. Try img2img"):
+        depth2img.depth2img(tiny_img2img, PROMPT, PICTURE)
+
+
+def test_only_rgb_pictures_have_their_depth_estimated(tiny_depth2img):
+    with pytest.raises(ValueError, match="must be RGB, got L"):
+        depth2img.estimate_depth(tiny_depth2img, PICTURE.convert("L"))
 
 
 @pytest.mark.parametrize(("given", "error", "message"), BAD)

@@ -148,6 +148,7 @@ GOOD = {
     "tensor of bool": (torch.from_numpy(HOLE), HOLE),
     "soft": (SOFT, SOFT >= 0.5),
     "soft, uint8": ((255 * SOFT).astype(np.uint8), (255 * SOFT).astype(np.uint8) >= 128),
+    "mirrored": (HOLE[:, ::-1], HOLE[:, ::-1]),
     "all white": (Image.new("L", (128, 128), 255), np.ones((128, 128), bool)),
 }
 
@@ -172,8 +173,10 @@ BAD = [
     ({"mask": box_mask((128, 64))}, ValueError, "mask is 128 × 64 pixels"),
     ({"mask": MASK.convert("RGB")}, ValueError, 'must be "L" or "1", got RGB'),
     ({"mask": MASK.convert("RGBA")}, ValueError, "got RGBA"),
-    ({"mask": np.zeros((128, 128, 3), np.uint8)}, ValueError, "got (128, 128, 3) of uint8"),
-    ({"mask": np.zeros((128, 128), np.int64)}, ValueError, "of int64"),
+    ({"mask": np.zeros((128, 128, 3), np.uint8)}, ValueError, "(H, W), got (128, 128, 3)"),
+    ({"mask": np.zeros((128, 128), np.int64)}, ValueError, "bool, uint8 or floats, got int64"),
+    ({"mask": HOLE.astype(np.uint8)}, ValueError, "got 0 to 1. Try mask.astype(bool)"),
+    ({"mask": paint_mask((128, 128), [(3, [(20, 10), (20, 120)])])}, ValueError, "so thin"),
     ({"mask": HOLE * 255.0}, ValueError, "lie in 0..1, got 0 to 255"),
     ({"mask": HOLE * np.nan}, ValueError, "lie in 0..1, got nan"),
     ({"mask": "the dog"}, TypeError, "got str"),
@@ -242,6 +245,14 @@ def test_a_dot_is_a_disc():
     assert (painted != disc).sum() < rim
 
 
+@pytest.mark.parametrize(
+    "old", [PICTURE.convert("L"), PICTURE.convert("RGBA"), OTHER.resize((64, 64))]
+)
+def test_a_composite_of_other_than_two_rgb_pictures_of_one_size_is_refused(old):
+    with pytest.raises(ValueError, match=r"RGB|differ in size"):
+        composite(old, PICTURE, MASK)
+
+
 def test_a_stroke_is_as_wide_as_its_brush_and_round_at_its_ends():
     mask = np.array(paint_mask((128, 128), [(12, [(30, 50), (90, 50)])])) == 255
     assert abs(mask[:, 60].sum() - 12) <= 1
@@ -257,8 +268,21 @@ def test_strokes_add_up_and_nothing_painted_is_an_empty_mask():
     assert paint_mask((16, 8), []).getextrema() == (0, 0)
 
 
-@pytest.mark.parametrize("stroke", [(0, [(1, 1)]), (-3, [(1, 1)]), (5, [])])
-def test_a_stroke_of_nothing_is_refused(stroke):
+@pytest.mark.parametrize(
+    "stroke",
+    [
+        (0, [(1, 1)]),
+        (0.3, [(1, 1)]),
+        (5, []),
+        (float("inf"), [(1, 1)]),
+        (5, [(1, float("nan"))]),
+        (5, [(1, 2, 3)]),
+        (5, 1),
+        ("thick", [(1, 1)]),
+        7,
+    ],
+)
+def test_a_stroke_that_cannot_be_is_refused(stroke):
     with pytest.raises(ValueError, match="at least one point"):
         paint_mask((16, 16), [stroke])
 

@@ -4,7 +4,6 @@ import io
 
 import numpy as np
 import pytest
-import traitlets
 from PIL import Image
 
 from course_utils.inpaint import paint_mask
@@ -35,6 +34,31 @@ def test_strokes_from_the_browser_change_the_mask():
     assert painter.mask.getpixel((25, 20)) == 255 and painter.mask.getpixel((25, 60)) == 0
 
 
-def test_a_brush_of_no_width_is_refused():
-    with pytest.raises(traitlets.TraitError):
-        MaskPainter(PICTURE, brush=0)
+def test_numbers_of_any_kind_reach_the_browser_as_plain_ones():
+    points = np.array([[1, 2], [3, 4]], np.float32)
+    painter = MaskPainter(PICTURE, [(np.float32(9), points)])
+    assert painter.strokes == [[9.0, [[1.0, 2.0], [3.0, 4.0]]]]
+    assert type(painter.strokes[0][0]) is float and type(painter.strokes[0][1][0][0]) is float
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"picture": np.asarray(PICTURE)}, "PIL"),
+        ({"picture": PICTURE.convert("L")}, "RGB"),
+        ({"brush": 0}, "at least 1 pixel"),
+        ({"brush": float("nan")}, "at least 1 pixel"),
+        ({"strokes": [(12, [])]}, "at least one point"),
+        ({"strokes": [(12, [(1, 2, 3)])]}, "finite numbers"),
+    ],
+)
+def test_bad_input_is_refused_at_once(given, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        MaskPainter(**{"picture": PICTURE, **given})
+
+
+def test_strokes_set_later_are_checked_too():
+    painter = MaskPainter(PICTURE, STROKES)
+    with pytest.raises(ValueError, match="finite numbers"):
+        painter.strokes = [(float("inf"), [(1, 1)])]
+    assert len(painter.strokes) == 2

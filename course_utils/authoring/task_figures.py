@@ -7,9 +7,7 @@ from PIL import Image
 
 from course_utils import inpaint, plotting
 from course_utils.depth2img import depth_channel, estimate_depth
-from course_utils.drawing import make_scheduler
-from course_utils.models import load
-from course_utils.training.conditions import around
+from course_utils.training.evaluate_tasks import ready
 from course_utils.world import Scene, render
 
 REPLACED = (  # the picture to start from, and what it is to show instead
@@ -21,21 +19,14 @@ REPLACED = (  # the picture to start from, and what it is to show instead
         "An oil painting of a black cat on a bench",
     ),
 )
-REPAINTED = (
-    (Scene("man", "park bench", "red"), "An oil painting of a man on a bench"),
-    (Scene("house", "snow", "blue"), "A watercolor of a red house in the snow"),
-    (Scene("dog", "park", "black"), "A cat in a park at night"),
-    (Scene("cityscape", "city"), "A winter cityscape at sunset"),
+REPAINTED = (  # the picture to start from, its seed, and what it is to become
+    (Scene("man", "park bench", "red"), 4, "An oil painting of a man on a bench"),
+    (Scene("boat", "beach", "yellow"), 22, "A red house in the snow"),
+    (Scene("house", "snow", "blue"), 12, "A tree on a beach at sunset"),
+    (Scene("cityscape", "city"), 1, "A winter cityscape at night"),
 )
 MARGIN = 14  # pixels of the hole around the thing: room for what shall come
 SETTINGS = {"num_inference_steps": 25, "guidance_scale": 4.0, "strength": 1.0}
-
-
-def ready(task: str):
-    """The bundled pipeline for a task, with DPM++ 2M."""
-    pipe = load("pocket", task)
-    pipe.scheduler = make_scheduler("dpm++", pipe.scheduler)
-    return pipe
 
 
 def dice(count: int) -> list[torch.Generator]:
@@ -47,7 +38,7 @@ def replaced() -> Figure:
     """07: picture, mask and result, four times."""
     pipe = ready("inpaint")
     drawn = [render(scene, 2) for scene, _ in REPLACED]
-    holes = [around(one.masks[one.scene.subject], MARGIN) for one in drawn]
+    holes = [inpaint.box_around(one.masks[one.scene.subject], MARGIN) for one in drawn]
     masks = [Image.fromarray(hole).convert("L") for hole in holes]
     pictures, prompts = [one.picture for one in drawn], [prompt for _, prompt in REPLACED]
     painted = pipe(
@@ -61,10 +52,8 @@ def replaced() -> Figure:
 def repainted() -> Figure:
     """08: picture, depth and result, four times."""
     pipe = ready("depth2img")
-    pictures, prompts = (
-        [render(scene, 1).picture for scene, _ in REPAINTED],
-        [prompt for _, prompt in REPAINTED],
-    )
+    pictures = [render(scene, seed).picture for scene, seed, _ in REPAINTED]
+    prompts = [prompt for _, _, prompt in REPAINTED]
     seen = estimate_depth(pipe, pictures)
     depths = depth_channel(seen, len(pictures), [128, 128])[:, 0].numpy()
     done = pipe(prompts, image=pictures, generator=dice(len(pictures)), **SETTINGS).images
@@ -72,7 +61,8 @@ def repainted() -> Figure:
 
 
 def in_threes(firsts, seconds, thirds, titles: tuple[str, str], prompts: list[str]) -> Figure:
-    """Groups of three pictures, two groups in a row, the prompt above the third."""
+    """Groups of three pictures, (H, W, 3) or (H, W), two groups in a row, the prompt above the
+    third."""
     threes = zip(firsts, seconds, thirds, strict=True)
     shown = [np.asarray(picture) for three in threes for picture in three]
     names = [title for prompt in prompts for title in (*titles, prompt)]

@@ -38,9 +38,12 @@ function render({ model, el }) {
     view.arc(...cursor, model.get("brush") / 2, 0, 2 * Math.PI);
     view.stroke();
     const number = model.get("strokes").length;
-    const [x, y] = cursor.map(Math.round);
-    const pose = stroke ? "down" : "up";
-    said.textContent = `${number} ${number === 1 ? "stroke" : "strokes"} · brush ${pose} at (${x}, ${y})`;
+    tell(`${number} ${number === 1 ? "stroke" : "strokes"} · brush ${stroke ? "down" : "up"}`);
+  }
+
+  // Only what is new, so that a screen reader does not speak all the time.
+  function tell(text) {
+    if (said.textContent !== text) said.textContent = text;
   }
 
   function moveTo(x, y) {
@@ -67,8 +70,15 @@ function render({ model, el }) {
   }
 
   function undo() {
+    if (!stroke) return keep(model.get("strokes").slice(0, -1));
     stroke = null;
-    keep(model.get("strokes").slice(0, -1));
+    draw();
+  }
+
+  function clear() {
+    stroke = null;
+    keep([]);
+    draw();
   }
 
   function place(event) {
@@ -80,11 +90,16 @@ function render({ model, el }) {
   }
 
   board.addEventListener("pointerdown", (event) => {
+    if (event.button) return; // only the left button paints
+    up(); // what the keyboard began
     board.setPointerCapture(event.pointerId);
     moveTo(...place(event));
     down();
   });
-  board.addEventListener("pointermove", (event) => moveTo(...place(event)));
+  board.addEventListener("pointermove", (event) => {
+    if (!stroke || event.buttons) moveTo(...place(event));
+  });
+  board.addEventListener("blur", up);
   board.addEventListener("pointerup", up);
   board.addEventListener("pointercancel", up);
   board.addEventListener("keydown", (event) => {
@@ -103,7 +118,7 @@ function render({ model, el }) {
     act();
   });
 
-  const brush = element("input", { type: "range", min: 2, max: 48, value: model.get("brush") });
+  const brush = element("input", { type: "range", min: 8, max: 48, value: model.get("brush") });
   brush.addEventListener("input", () => {
     model.set("brush", Number(brush.value));
     model.save_changes();
@@ -111,7 +126,7 @@ function render({ model, el }) {
   const label = element("label", { textContent: "Brush " });
   label.append(brush);
   const tools = element("div", { className: "mask-painter-tools" });
-  tools.append(label, button("Undo", undo), button("Clear", () => keep([])));
+  tools.append(label, button("Undo", undo), button("Clear", clear));
   el.classList.add("mask-painter");
   el.addEventListener("keydown", (event) => event.stopPropagation()); // keys are for the painter
   el.append(board, tools, said);

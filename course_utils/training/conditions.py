@@ -8,7 +8,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from course_utils.depth2img import depth_channel
-from course_utils.inpaint import paint_mask, small
+from course_utils.inpaint import box_around, paint_mask, small
 from course_utils.pipeline import FACTOR
 from course_utils.training.data import Pictures
 from course_utils.training.vae import to_model
@@ -68,7 +68,7 @@ def random_mask(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         labels: which thing is seen where, (H, W), see `Pictures`.
         rng: the dice.
     Returns:
-        (H, W) bool, nowhere empty.
+        (H, W) bool, never empty.
     """
     kind = rng.choice(list(MASKS), p=list(MASKS.values()))
     if kind == "thing":
@@ -85,16 +85,7 @@ def thing_mask(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     if not things:
         return box_mask(labels.shape, rng)
     mask = binary_dilation(labels == rng.choice(things), iterations=int(rng.integers(2, 9)))
-    return around(mask) if rng.random() < 0.5 else mask
-
-
-def around(mask: np.ndarray, margin: int = 0) -> np.ndarray:
-    """The smallest upright box around a mask, (H, W) bool, with a margin in pixels."""
-    rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
-    box = np.zeros(mask.shape, bool)
-    top, left = (max(places[0] - margin, 0) for places in (rows, columns))
-    box[top : rows[-1] + 1 + margin, left : columns[-1] + 1 + margin] = True
-    return box
+    return box_around(mask) if rng.random() < 0.5 else mask
 
 
 def box_mask(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:

@@ -18,10 +18,9 @@ from tqdm.auto import tqdm
 
 from course_utils.depth2img import estimate_depth
 from course_utils.drawing import make_scheduler
-from course_utils.inpaint import composite
+from course_utils.inpaint import box_around, composite
 from course_utils.models import POCKET_THREADS, load, load_segmenter
 from course_utils.training.attributes import scene_classes
-from course_utils.training.conditions import around
 from course_utils.training.data import world_pictures
 from course_utils.training.depth_estimator import depth_error
 from course_utils.training.evaluate import BATCH, GUIDANCE, SAMPLER, STEPS
@@ -111,7 +110,7 @@ def inpainting(judge: Judge, samples: list[Sample]) -> dict:
     pipe = ready("inpaint")
     rng = np.random.default_rng(0)
     scenes = [another_subject(s.scene, rng) for s in samples]
-    holes = [around(s.masks[s.scene.subject], MARGIN) for s in samples]
+    holes = [box_around(s.masks[s.scene.subject], MARGIN) for s in samples]
     masks = [Image.fromarray(hole).convert("L") for hole in holes]
     images = [s.picture for s in samples]
     painted = repaint(pipe, scenes, image=images, mask_image=masks)
@@ -120,7 +119,15 @@ def inpainting(judge: Judge, samples: list[Sample]) -> dict:
         np.array_equal(np.asarray(new)[~hole], np.asarray(old)[~hole])
         for new, old, hole in zip(done, images, holes, strict=True)
     ]
-    return {**judged(judge, done, scenes), "outside_identical": float(np.mean(kept))}
+    drifted = [
+        np.abs(np.asarray(new, int) - np.asarray(old, int))[~hole].mean()
+        for new, old, hole in zip(painted, images, holes, strict=True)
+    ]
+    return {
+        **judged(judge, done, scenes),
+        "outside_identical": float(np.mean(kept)),
+        "outside_difference_before_pasting": float(np.mean(drifted)),  # of 255
+    }
 
 
 def depth_to_image(judge: Judge, samples: list[Sample]) -> dict:
@@ -153,14 +160,15 @@ def evaluate_tasks(count: int = PICTURES) -> dict:
     folder = Path("build/train")
     renders = world_pictures(folder, count, first=SEEDS)
     pairs = world_pictures(folder, count, first=SEEDS, unseen=True)
-    segmenter = load_segmenter().model
+    segmenter, processor = load_segmenter()
+    tokenizer = processor.tokenizer
     estimator = load("pocket", "depth2img").depth_estimator
     return {
         "pictures": count,
         "depth_error": depth_error(estimator, renders.pictures, renders.depth),
         "mask_iou": {
-            "held-out pictures": mean_iou(segmenter, renders),
-            "held-out pairs": mean_iou(segmenter, pairs, subjects_only=True),
+            "held-out pictures": mean_iou(segmenter, renders, tokenizer),
+            "held-out pairs": mean_iou(segmenter, pairs, tokenizer, subjects_only=True),
         },
         "inpaint": inpainting(judge, samples),
         "depth2img": depth_to_image(judge, samples),

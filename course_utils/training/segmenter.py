@@ -157,16 +157,16 @@ def ask(
     def choose(things):
         return things[int(torch.randint(len(things), (), generator=generator))]
 
-    def rarely(share):
+    def happens(share):
         return float(torch.rand((), generator=generator)) < share
 
     names, scene = world.names[place], Scene(**world.scenes[place])
-    if rarely(options["nowhere"]):
+    if happens(options["nowhere"]):
         name = choose(absent(names, phrases))
         return name, choose(phrases[name]), NOWHERE
-    subject = scene.subject in names and rarely(options["subject"])
+    subject = scene.subject in names and happens(options["subject"])
     name = scene.subject if subject else choose(names)
-    any_color = subject and rarely(options["recolored"])
+    any_color = subject and happens(options["recolored"])
     phrase = choose(phrases[name] if any_color else mask_phrases(name, scene))
     return name, phrase, names.index(name) + 1
 
