@@ -4,41 +4,87 @@ Every check answers "ok", or "not attempted yet" where the function still raises
 NotImplementedError; a wrong answer raises an AssertionError that names the likely mistake.
 """
 
+import math
 from collections.abc import Callable
+from functools import wraps
+from numbers import Integral
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
+if TYPE_CHECKING:
+    from diffusers.models.unets.unet_2d_condition import UNet2DConditionOutput
+    from diffusers.schedulers.scheduling_utils import SchedulerOutput
+
 
 def attempted(check: Callable[[Callable], None]) -> Callable[[Callable], None]:
-    """Turn a check that returns or raises into one that prints what came of it."""
+    """Turn a check that returns or raises into one that prints what came of it.
 
+    An answer that gives nothing is refused; of a refusal only its message is left, so that the
+    traceback is short.
+    """
+
+    @wraps(check)
     def run(answer: Callable) -> None:
         try:
-            check(answer)
+            check(something(answer))
         except NotImplementedError:
             print(f"{answer.__name__}: not attempted yet")
+        except AssertionError as error:
+            raise AssertionError(str(error)) from None
         else:
             print(f"{answer.__name__}: ok")
 
-    run.__name__, run.__doc__ = check.__name__, check.__doc__
     return run
+
+
+def something(answer: Callable) -> Callable:
+    """The learner's function, which may not give None, and works on copies of our tensors."""
+
+    @wraps(answer)
+    def given(*arguments, **options):
+        value = answer(*map(copied, arguments), **{k: copied(v) for k, v in options.items()})
+        if value is None:
+            raise AssertionError("your function gave nothing: is `return` missing?")
+        return value
+
+    return given
+
+
+def copied(value):
+    """A tensor of its own where one is given; anything else as it is."""
+    return value.clone() if isinstance(value, Tensor) else value
 
 
 def expect(given, wanted, mistakes: dict, otherwise: str) -> None:
     """Raise an AssertionError unless given equals wanted.
 
+    A list will do for a tuple and np.int64(16) for 16, but 16.0 will not.
+
     Args:
         mistakes: wrong value → what probably went wrong.
         otherwise: what to say of any other wrong value.
     """
-    if given == wanted and repr(given) == repr(wanted):  # 16.0 is not 16
+    value, wanted = plain(given), plain(wanted)
+    if value == wanted and repr(value) == repr(wanted):  # 16.0 is not 16
         return
-    for value, hint in mistakes.items():
-        if given == value:
+    for mistake, hint in mistakes.items():
+        if value == mistake:
             raise AssertionError(f"you gave {given!r}: {hint}")
+    if value == wanted:
+        raise AssertionError(
+            f"you gave {given!r}: give whole numbers: divide with //, or use int(…)."
+        )
     raise AssertionError(f"you gave {given!r}, expected {wanted!r}: {otherwise}")
+
+
+def plain(value):
+    """Lists and shapes as tuples, and whole numbers of any type as int; all else as it is."""
+    if isinstance(value, list | tuple):
+        return tuple(plain(one) for one in value)
+    return int(value) if isinstance(value, Integral) else value
 
 
 def expect_close(given: Tensor, wanted: Tensor, mistakes: dict[float, str]) -> None:
@@ -79,27 +125,30 @@ def check_latent_shape(latent_shape: Callable[[int, int], tuple]) -> None:
 @attempted
 def check_megabytes(megabytes: Callable[[nn.Module, int], float]) -> None:
     """Notebook 00: how much memory a network's weights take."""
-    layer = nn.Linear(1000, 500)  # 500,500 parameters
+    layer = nn.Linear(900, 500)  # 450,500 parameters
     given = megabytes(layer, 2)
     for value, hint in {
-        0.5005: "each parameter takes more than one byte: multiply by bytes_each.",
-        1.0: "the bias has parameters too.",
-        4.004: "bits are not bytes: with 16 bits a parameter takes 2 bytes.",
-        2.002: "use bytes_each, not always 4 bytes.",
-        1001.0: "that is kilobytes: divide by 1,000,000.",
-        1001000.0: "that is bytes: divide by 1,000,000.",
+        0.4505: "each parameter takes more than one byte: multiply by bytes_each.",
+        0.9: "the bias has parameters too.",
+        7.208: "bits are not bytes: bytes_each counts bytes already.",
+        1.802: "use bytes_each, not always 4 bytes.",
+        0.901 * 1e6 / 2**20: "that is MiB, of 2²⁰ bytes; a megabyte has 1,000,000.",
+        901.0: "that is kilobytes: divide by 1,000,000.",
+        901_000.0: "that is bytes: divide by 1,000,000.",
+        0.0: "// rounds down to whole megabytes: divide with /.",
+        1.0: "do not round: a part of a megabyte counts, too.",
     }.items():
-        if abs(given - value) < 1e-6 * value:
+        if math.isclose(given, value, rel_tol=1e-6, abs_tol=1e-9):
             raise AssertionError(f"you gave {given!r}: {hint}")
-    if abs(given - 1.001) > 1e-6:
-        raise AssertionError(f"you gave {given!r}, expected 1.001: parameters × bytes ÷ 1,000,000.")
+    if abs(given - 0.901) > 1e-6:
+        raise AssertionError(f"you gave {given!r}, expected 0.901: parameters × bytes ÷ 1,000,000.")
 
 
 @attempted
-def check_network_calls(network_calls: Callable[[int, bool], int]) -> None:
+def check_latents_seen(latents_seen: Callable[[int, bool], int]) -> None:
     """Notebook 00: how many latents the UNet sees while a picture is drawn by DDIM."""
     expect(
-        network_calls(30, True),
+        latents_seen(30, True),
         60,
         {
             30: "with guidance every step asks twice: with the prompt and without it.",
@@ -110,7 +159,7 @@ def check_network_calls(network_calls: Callable[[int, bool], int]) -> None:
         "steps, times two where there is guidance.",
     )
     expect(
-        network_calls(30, False),
+        latents_seen(30, False),
         30,
         {60: "without guidance every step asks once."},
         "without guidance every step asks once.",
@@ -119,18 +168,26 @@ def check_network_calls(network_calls: Callable[[int, bool], int]) -> None:
 
 @attempted
 def check_guide(guide: Callable) -> None:
-    """Notebook 05: classifier-free guidance."""
-    u, c = torch.tensor([[[[1.0]]]]), torch.tensor([[[[3.0]]]])
-    expect_close(
-        guide(torch.cat([u, c]), 2.0),
-        torch.tensor([[[[5.0]]]]),
+    """Notebook 05: classifier-free guidance, of two pictures."""
+    u, c = torch.tensor([[1.0, 10.0], [3.0, 20.0]])[..., None, None, None]  # (2, 1, 1, 1) each
+    eps, g = torch.cat([u, c]), 2.0
+    given = guide(eps, g)
+    for a, b in ((eps[0], eps[1]), (eps[:1], eps[1:2]), (eps[::2], eps[1::2])):
+        if isinstance(given, Tensor) and _alike(given, a + g * (b - a)):
+            raise AssertionError(
+                "the first B are without the prompt: use chunk(2), not eps[0] and eps[1]."
+            )
+    expect_tensor(
+        given,
+        u + g * (c - u),
         {
-            -1.0: "the prediction without the prompt comes first in the batch.",
-            7.0: "start from the prediction without the prompt: u + g * (c - u).",
-            4.0: "g multiplies the difference of c and u: u + g * (c - u).",
-            6.0: "you scaled c alone; start from u and add g times the difference.",
-            3.0: "that is the prediction with the prompt; g has no effect.",
+            "the prediction without the prompt comes first in the batch.": c + g * (u - c),
+            "start from the prediction without the prompt: u + g * (c - u).": c + g * (c - u),
+            "g multiplies the difference of c and u: u + g * (c - u).": g * (c - u),
+            "you scaled c alone; start from u and add g times the difference.": g * c,
+            "that is the prediction with the prompt; g has no effect.": c,
         },
+        "u + g * (c - u).",
     )
 
 
@@ -152,28 +209,62 @@ def check_clean_estimate(clean_estimate: Callable) -> None:
 
 
 class _CountingScheduler:
-    """A stand-in that notices what a denoising loop forgets."""
+    """A stand-in that notices what a denoising loop forgets; it is called as diffusers' are."""
 
     init_noise_sigma = 10.0
 
-    def set_timesteps(self, steps: int) -> None:
-        self.timesteps = torch.arange(steps, 0, -1)
+    def set_timesteps(self, num_inference_steps: int, device=None) -> None:
+        self.timesteps = torch.arange(num_inference_steps, 0, -1)
 
-    def scale_model_input(self, sample: Tensor, t: Tensor) -> Tensor:
+    def scale_model_input(self, sample: Tensor, timestep: Tensor | int | None = None) -> Tensor:
         return sample / 5
 
-    def step(self, eps: Tensor, t: Tensor, z: Tensor, **options) -> SimpleNamespace:
-        return SimpleNamespace(prev_sample=z - 0.1 * eps * t)
+    def step(
+        self,
+        model_output: Tensor,
+        timestep: Tensor | int,
+        sample: Tensor,
+        generator: torch.Generator | None = None,
+        return_dict: bool = True,
+    ) -> "SchedulerOutput | tuple[Tensor]":
+        from diffusers.schedulers.scheduling_utils import SchedulerOutput
+
+        before = sample - 0.1 * model_output * timestep
+        return SchedulerOutput(prev_sample=before) if return_dict else (before,)
 
 
-def _counting_unet(x: Tensor, t: Tensor, context: Tensor, **options) -> SimpleNamespace:
-    return SimpleNamespace(sample=x + context[:, :1, :1, None] * t)
+def _counting_unet(
+    sample: Tensor,
+    timestep: Tensor | int,
+    encoder_hidden_states: Tensor,
+    return_dict: bool = True,
+    **options,
+) -> "UNet2DConditionOutput | tuple[Tensor]":
+    from diffusers.models.unets.unet_2d_condition import UNet2DConditionOutput
+
+    eps = sample + encoder_hidden_states[:, :1, :1, None] * timestep
+    return UNet2DConditionOutput(sample=eps) if return_dict else (eps,)
+
+
+def _stand_in(scheduler: _CountingScheduler) -> SimpleNamespace:
+    """What a loop needs of a pipeline."""
+    return SimpleNamespace(scheduler=scheduler, unet=_counting_unet, device=torch.device("cpu"))
+
+
+def _expect_one(given) -> None:
+    """Raise an AssertionError unless these are the latents of one picture of 2 × 2."""
+    if not isinstance(given, Tensor):
+        raise AssertionError(f"you gave a {type(given).__name__}: give the latents, a tensor.")
+    if tuple(given.shape) != (1, 4, 2, 2):
+        raise AssertionError(
+            f"you gave shape {tuple(given.shape)}: one picture's latents come out."
+        )
 
 
 @attempted
 def check_denoise(denoise: Callable) -> None:
     """Notebook 05: the loop, on a stand-in scheduler and UNet whose every use leaves a trace."""
-    pipe = SimpleNamespace(scheduler=_CountingScheduler(), unet=_counting_unet)
+    pipe = _stand_in(_CountingScheduler())
     context = torch.tensor([1.0, 2.0]).reshape(2, 1, 1).expand(2, 77, 8)
     hints = {
         "init_noise_sigma": "multiply the noise by scheduler.init_noise_sigma before the loop.",
@@ -183,10 +274,7 @@ def check_denoise(denoise: Callable) -> None:
     }
     traces = {_denoised(context, forget): hint for forget, hint in hints.items()}
     given = denoise(pipe, context, torch.ones(1, 4, 2, 2), 3, 2.0)
-    if tuple(given.shape) != (1, 4, 2, 2):
-        raise AssertionError(
-            f"you gave shape {tuple(given.shape)}: one picture's latents come out."
-        )
+    _expect_one(given)
     expect_close(given[0, 0, 0, 0], torch.tensor(_denoised(context, "")), traces)
 
 
@@ -217,6 +305,9 @@ def expect_tensor(given, wanted: Tensor, mistakes: dict[str, Tensor], otherwise:
     for hint, value in mistakes.items():
         if _alike(given, value):
             raise AssertionError(hint)
+    if given.shape != wanted.shape:
+        shapes = f"you gave shape {tuple(given.shape)}, expected {tuple(wanted.shape)}"
+        raise AssertionError(f"{shapes}: {otherwise}")
     raise AssertionError(f"you gave {given.tolist()}, expected {wanted.tolist()}: {otherwise}")
 
 
@@ -512,22 +603,30 @@ def check_timesteps(timesteps: Callable[[int], list[int]]) -> None:
             raise AssertionError(f"you gave {given}: {hint}")
     expect(given, [751, 501, 251, 1], {}, "1 + i · (1000 // steps), the largest first.")
     expect(timesteps(3), [667, 334, 1], {}, "the stride is a whole number: 1000 // steps.")
+    given = timesteps(30)
+    if given != [1 + 33 * i for i in reversed(range(30))]:
+        raise AssertionError(
+            f"for 30 steps you gave {len(given)} timesteps, the first {given[0]}, and not 30 from "
+            "958 on: the stride is 1000 // steps, and there are exactly `steps` of them."
+        )
 
 
 @attempted
 def check_heun_step(heun_step: Callable) -> None:
     """Notebook 04: one step of Heun's method."""
-    answer = heun_step(torch.tensor(1.0), lambda x, sigma: x * sigma, 2.0, 1.0)
+    answer = heun_step(torch.tensor(1.0), lambda x, sigma: x * sigma**2, 2.0, 1.0)
     expect_number(
         answer,
         0.5,
         {
-            "you went the wrong way: the step is sigma_next − sigma, and negative.": 3.5,
-            "that is Euler's step: look at the slope at its end as well.": -1.0,
-            "you went along the end's slope alone: take the mean of both.": 2.0,
+            "you went the wrong way: the step is sigma_next − sigma, and negative.": 5.5,
+            "that is Euler's step: look at the slope at its end as well.": -3.0,
+            "you went along the end's slope alone: take the mean of both.": 4.0,
             "take the mean of the slopes: divide their sum by 2.": 0.0,
-            "the second step starts from x again, not from where the first one ended.": -1.5,
-            "the slope at the end is asked there: at sigma_next.": 1.0,
+            "the second step starts from x again, not from where the first one ended.": -3.5,
+            "the slope at the end is asked there: at sigma_next.": 5.0,
+            "the slope at the end is asked there: not at x, but where Euler's step ends.": -1.5,
+            "that is the midpoint method: look at the end of Euler's step, not half way.": 3.25,
         },
         "x + (sigma_next − sigma) · (d + d′) / 2, with d′ = slope(x + (sigma_next − sigma) · d, "
         "sigma_next).",
@@ -601,13 +700,15 @@ class _Img2ImgScheduler(_CountingScheduler):
 
     order = 1
 
-    def set_begin_index(self, index: int) -> None:
+    def set_begin_index(self, begin_index: int = 0) -> None:
         """Taken note of by real schedulers; this one looks every timestep up."""
 
-    def add_noise(self, z0: Tensor, eps: Tensor, t: Tensor) -> Tensor:
-        if getattr(t, "shape", None) != (1,):
+    def add_noise(self, original_samples: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
+        if timesteps is None:
+            raise AssertionError("t is None after the last step: keep z0 itself there, unnoised.")
+        if getattr(timesteps, "shape", None) != (1,):
             raise AssertionError("give add_noise the timestep as a tensor of shape (1,).")
-        return z0 + eps * t
+        return original_samples + noise * timesteps
 
 
 @attempted
@@ -671,14 +772,11 @@ def check_repainted(repainted: Callable) -> None:
         "strength": "that is what strength 1 gives: strength has no effect.",
     }
     traces = {_repainted(mistake): hint for mistake, hint in hints.items()}
-    pipe = SimpleNamespace(scheduler=_Img2ImgScheduler(), unet=_counting_unet)
+    pipe = _stand_in(_Img2ImgScheduler())
     context = torch.tensor([1.0, 2.0]).reshape(2, 1, 1).expand(2, 77, 8)
     z0, eps = torch.full((1, 4, 2, 2), 3.0), torch.full((1, 4, 2, 2), 0.5)
     given = repainted(pipe, context, z0, eps, 4, 0.5, 2.0)
-    if tuple(given.shape) != (1, 4, 2, 2):
-        raise AssertionError(
-            f"you gave shape {tuple(given.shape)}: one picture's latents come out."
-        )
+    _expect_one(given)
     expect_close(given[0, 0, 0, 0], torch.tensor(_repainted("")), traces)
 
 
@@ -703,8 +801,8 @@ def _repainted(mistake: str) -> float:
 @attempted
 def check_cut_out(cut_out: Callable[[Tensor, Tensor], Tensor]) -> None:
     """Notebook 07: the picture with its hole."""
-    x = torch.linspace(-1, 1, 12).reshape(1, 3, 2, 2)
-    m = torch.tensor([[[[1.0, 0.0], [0.0, 1.0]]]])
+    x = torch.linspace(-1, 1, 18).reshape(1, 3, 2, 3)
+    m = torch.tensor([[[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]]])
     expect_tensor(
         cut_out(x, m),
         x * (1 - m),
@@ -722,7 +820,8 @@ def check_cut_out(cut_out: Callable[[Tensor, Tensor], Tensor]) -> None:
 @attempted
 def check_nine_channels(nine_channels: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
     """Notebook 07: what the inpainting UNet sees, for both halves of guidance."""
-    z, small, kept = torch.ones(1, 4, 2, 2), 5 * torch.ones(1, 1, 2, 2), -torch.ones(1, 4, 2, 2)
+    z = torch.arange(24.0).reshape(1, 4, 2, 3)
+    small, kept = 50 + torch.arange(6.0).reshape(1, 1, 2, 3), -1 - z
     nine = torch.cat([z, small, kept], dim=1)
 
     def twice(*parts):
@@ -746,8 +845,8 @@ def check_nine_channels(nine_channels: Callable[[Tensor, Tensor, Tensor], Tensor
 @attempted
 def check_paste(paste: Callable) -> None:
     """Notebook 07: the painted picture inside the mask, the old one outside."""
-    picture = torch.arange(12, dtype=torch.uint8).reshape(2, 2, 3)
-    painted, mask = 200 + picture, torch.tensor([[True, False], [False, True]])
+    picture = torch.arange(18, dtype=torch.uint8).reshape(2, 3, 3)
+    painted, mask = 200 + picture, torch.tensor([[True, False, False], [False, True, False]])
     given = paste(picture, painted, mask)
     m = mask[..., None].int()
     expect_tensor(
@@ -769,12 +868,19 @@ def check_paste(paste: Callable) -> None:
         raise AssertionError(f"you gave {given.dtype}: a picture's bytes are torch.uint8.")
 
 
+class _LoudScheduler(_Img2ImgScheduler):
+    """The same, and there is noise at timestep 0, too."""
+
+    def add_noise(self, original_samples: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
+        return super().add_noise(original_samples, noise, timesteps) + noise
+
+
 @attempted
 def check_keep_the_rest(keep_the_rest: Callable) -> None:
     """Notebook 07: the step that lets any UNet inpaint."""
     z, z0, eps = (torch.full((1, 4, 2, 2), value) for value in (7.0, 3.0, 0.5))
     hole = torch.tensor([[[[1.0, 0.0], [0.0, 0.0]]]])
-    scheduler, t = _Img2ImgScheduler(), torch.tensor([4])
+    scheduler, t = _LoudScheduler(), torch.tensor([3])
 
     def mixed(inside: Tensor, outside: Tensor) -> Tensor:
         return hole * inside + (1 - hole) * outside
@@ -795,6 +901,12 @@ def check_keep_the_rest(keep_the_rest: Callable) -> None:
         "hole ⊙ z + (1 − hole) ⊙ add_noise(z0, eps, t).",
     )
     expect_tensor(
+        keep_the_rest(scheduler, z, z0, eps, hole, torch.tensor([0])),
+        mixed(z, z0 + eps),
+        {},
+        "timestep 0 is no end: only None is (`if t is None`, not `if not t`).",
+    )
+    expect_tensor(
         keep_the_rest(scheduler, z, z0, eps, hole, None),
         mixed(z, z0),
         {},
@@ -812,10 +924,10 @@ def check_relative_error(relative_error: Callable[[Tensor, Tensor], float]) -> N
         relative_error(predicted, truth),
         float((difference.abs() / truth).mean()),
         {
-            "predicted_depth is 10 / metres: turn it round first.": float(
+            "predicted is 10 / metres: turn it round first.": float(
                 ((predicted - truth).abs() / truth).mean()
             ),
-            "predicted_depth is 10 / metres, not 1 / metres.": float(
+            "predicted is 10 / metres, not 1 / metres.": float(
                 ((1 / predicted - truth).abs() / truth).mean()
             ),
             "too near and too far must not cancel: take the absolute value.": float(
@@ -829,7 +941,7 @@ def check_relative_error(relative_error: Callable[[Tensor, Tensor], float]) -> N
                 difference.abs().mean() / truth.mean()
             ),
         },
-        "the mean of |d̂ − d| / d, with d̂ = 10 / predicted_depth.",
+        "the mean of |d̂ − d| / d, with d̂ = 10 / predicted.",
     )
 
 
@@ -860,8 +972,8 @@ def check_normalised(normalised: Callable[[Tensor], Tensor]) -> None:
 @attempted
 def check_five_channels(five_channels: Callable[[Tensor, Tensor], Tensor]) -> None:
     """Notebook 08: what the depth UNet sees, for two pictures and both halves of guidance."""
-    z = torch.stack([torch.full((4, 2, 2), value) for value in (1.0, 2.0)])
-    depth = torch.stack([torch.full((1, 2, 2), value) for value in (-0.5, 0.5)])
+    z = torch.arange(48.0).reshape(2, 4, 2, 3)
+    depth = torch.linspace(-1, 1, 12).reshape(2, 1, 2, 3)
     five = torch.cat([z, depth], dim=1)
     expect_tensor(
         five_channels(z, depth),
@@ -890,6 +1002,7 @@ def check_likeness(likeness: Callable[[Tensor, Tensor], float]) -> None:
         likeness(a, b),
         float(wanted),
         {
+            "torch's std divides by n − 1 here: take std(correction=0).": float(wanted * 3 / 4),
             "that is the covariance: divide by both standard deviations.": float((p * q).mean()),
             "subtract the means first: only differences count.": float(
                 (a * b).sum() / (a.square().sum() * b.square().sum()).sqrt()

@@ -164,7 +164,9 @@ def unet_diagram(stages: list[Block]) -> Figure:
         _flow(axis, places[before.name], places[after.name])
     for i in range(depth):
         across = places[f"down_blocks.{depth - 1 - i}"], places[f"up_blocks.{i}"]
-        _skip(axis, *across, stages[depth + 2 + i].skips, under=i == 0)
+        up = stages[depth + 2 + i]
+        label = f"{up.skips} skip connections at {up.takes[1]} × {up.takes[1]}"
+        _skip(axis, *across, label, under=i == 0)
     for row, size in enumerate(sizes):
         axis.text(0.05, (len(sizes) - row) * ROW + 0.42, f"{size} × {size}", fontsize=8,
                   color=plotting.MUTED)  # fmt: skip
@@ -186,7 +188,7 @@ def _draw(axis: Axes, block: Block, x: float, y: float) -> None:
     """One stage: its name, what it gives, and a dot where it listens to the prompt."""
     edge = block.name.startswith("conv")
     name = block.name.replace("_blocks.", " ").replace("_block", "").replace("_", " ")
-    text = f"{name}\n{plotting.shape_text(block.gives)}"
+    text = f"{name}\n→ {plotting.shape_text(block.gives)}"
     plotting.box(axis, x, y, WIDTH, HEIGHT, text, "data" if edge else "unet")
     if block.listens:
         axis.plot(x + WIDTH / 2 - 0.1, y + HEIGHT / 2 - 0.1, "o", color=plotting.PALETTE["text"])
@@ -202,7 +204,7 @@ def _flow(axis: Axes, start: tuple[float, float], end: tuple[float, float]) -> N
         plotting.arrow(axis, (x0, y0 - drop), (x1, y1 + drop))
 
 
-def _skip(axis: Axes, start, end, count: int, under: bool) -> None:
+def _skip(axis: Axes, start, end, label: str, under: bool) -> None:
     """What is handed across, from the way down to the way up."""
     (x0, y0), (x1, y1) = start, end
     label_y = y0 + 0.07
@@ -211,7 +213,7 @@ def _skip(axis: Axes, start, end, count: int, under: bool) -> None:
         label_y = y0 - HEIGHT / 2 - 0.09 * (x1 - x0) - 0.15
     else:
         plotting.arrow(axis, (x0 + WIDTH / 2, y0), (x1 - WIDTH / 2, y1))
-    axis.text((x0 + x1) / 2, label_y, f"{count} skips", ha="center", fontsize=8,
+    axis.text((x0 + x1) / 2, label_y, label, ha="center", fontsize=8,
               color=plotting.MUTED)  # fmt: skip
 
 

@@ -1,7 +1,9 @@
 """Every exercise check takes the solution and refuses plausible wrong answers by name."""
 
 import math
+import traceback
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -23,6 +25,33 @@ def denoise(pipe, context, z, steps, g, forget=""):
         u, c = pipe.unet(x, t, context).sample.chunk(2)
         u, c = (c, u) if forget == "swapped" else (u, c)
         z = pipe.scheduler.step(c if forget == "guidance" else u + g * (c - u), t, z).prev_sample
+    return z
+
+
+def denoise_by_keywords(pipe, context, z, steps, g):
+    """The same, called as diffusers' own pipelines call their parts."""
+    scheduler = pipe.scheduler
+    scheduler.set_timesteps(num_inference_steps=steps, device=pipe.device)
+    z = z * scheduler.init_noise_sigma
+    for t in scheduler.timesteps:
+        x = scheduler.scale_model_input(sample=torch.cat([z, z]), timestep=t)
+        eps = pipe.unet(sample=x, timestep=t, encoder_hidden_states=context)[0]
+        u, c = eps.chunk(2)
+        z = scheduler.step(model_output=u + g * (c - u), timestep=t, sample=z)[0]
+    return z
+
+
+def denoise_with_tuples(pipe, context, z, steps, g):
+    """The same, with `return_dict=False`, and the two answers one after the other."""
+    pipe.scheduler.set_timesteps(steps)
+    z = z * pipe.scheduler.init_noise_sigma
+    for t in pipe.scheduler.timesteps:
+        x = pipe.scheduler.scale_model_input(z, t)
+        (u,), (c,) = (
+            pipe.unet(x, t, encoder_hidden_states=part, return_dict=False)
+            for part in context.chunk(2)
+        )
+        (z,) = pipe.scheduler.step(u + g * (c - u), int(t), z, return_dict=False)
     return z
 
 
@@ -82,6 +111,18 @@ def repainted(pipe, context, z0, eps, n, strength, g, mistake=""):
     return z
 
 
+def repainted_by_keywords(pipe, context, z0, eps, n, strength, g):
+    scheduler = pipe.scheduler
+    scheduler.set_timesteps(n)
+    left = scheduler.timesteps[n - int(n * strength) :]
+    z = scheduler.add_noise(original_samples=z0, noise=eps, timesteps=left[:1])
+    for t in left:
+        x = scheduler.scale_model_input(torch.cat([z, z]), t)
+        u, c = pipe.unet(x, t, encoder_hidden_states=context, return_dict=False)[0].chunk(2)
+        z = scheduler.step(u + g * (c - u), t, z).prev_sample
+    return z
+
+
 def repainted_by_the_module(pipe, context, z0, eps, n, strength, g):
     timesteps = img2img.last_timesteps(pipe.scheduler, n, strength)
     z = pipe.scheduler.add_noise(z0, eps, timesteps[:1])
@@ -110,16 +151,21 @@ ANSWERS = [  # check, solution, then wrong answers: (answer, a word of the messa
             (lambda module, bytes_each: parameters(module) * 4 / 1e6, "not always 4"),
             (lambda module, bytes_each: parameters(module) * bytes_each / 1e3, "kilobytes"),
             (lambda module, bytes_each: float(parameters(module) * bytes_each), "1,000,000"),
+            (lambda module, bytes_each: parameters(module) * bytes_each * 8 / 1e6, "not bytes"),
+            (lambda module, bytes_each: parameters(module) * bytes_each / 2**20, "MiB"),
+            (lambda module, bytes_each: parameters(module) * bytes_each // 1_000_000, "//"),
+            (lambda module, bytes_each: round(parameters(module) * bytes_each / 1e6), "round"),
         ],
     ),
     (
-        checks.check_network_calls,
+        checks.check_latents_seen,
         lambda steps, guidance: steps * (2 if guidance else 1),
         [
             (lambda steps, guidance: steps, "asks twice"),
             (lambda steps, guidance: steps + 1, "PNDM"),
             (lambda steps, guidance: steps**2, "square"),
             (lambda steps, guidance: 2 * steps, "asks once"),
+            (lambda steps, guidance: steps * (2.0 if guidance else 1.0), "whole numbers"),
         ],
     ),
     (
@@ -170,6 +216,7 @@ ANSWERS = [  # check, solution, then wrong answers: (answer, a word of the messa
             (lambda height, width: (height // 8, width // 8), "those are the latents"),
             (lambda height, width: (8 * (width // 8), 8 * (height // 8)), "height comes first"),
             (lambda height, width: (96, 64), "multiples of 8"),
+            (lambda height, width: (8.0 * (height // 8), 8.0 * (width // 8)), "whole numbers"),
         ],
     ),
     (
@@ -212,6 +259,7 @@ ANSWERS = [  # check, solution, then wrong answers: (answer, a word of the messa
             (lambda length: torch.ones(length, length).bool(), "everybody sees everybody"),
             (lambda length: torch.eye(length).bool(), "only itself"),
             (lambda length: torch.ones(length, length).tril(), "give bool"),
+            (lambda length: torch.ones(77, 77).bool().tril(), r"shape \(77, 77\)"),
         ],
     ),
     (
@@ -238,6 +286,10 @@ ANSWERS += [
             (lambda eps, g: g * eps.chunk(2)[1], "scaled c alone"),
             (lambda eps, g: eps.chunk(2)[1], "no effect"),
             (lambda eps, g: eps, "shape"),
+            (lambda eps, g: eps[0] + g * (eps[1] - eps[0]), "use chunk"),
+            (lambda eps, g: eps[:1] + g * (eps[1:2] - eps[:1]), "use chunk"),
+            (lambda eps, g: eps[::2] + g * (eps[1::2] - eps[::2]), "use chunk"),
+            (lambda eps, g: eps.chunk(2), "give a tensor"),
         ],
     ),
     (
@@ -259,6 +311,7 @@ ANSWERS += [
             (lambda *a: denoise(*a, forget="swapped"), "negative prompt first"),
             (lambda *a: denoise(*a, forget="guidance"), "combine"),
             (lambda *a: torch.cat([denoise(*a)] * 2), "shape"),
+            (lambda *a: (denoise(*a),), "give the latents"),
         ],
     ),
 ]
@@ -343,6 +396,8 @@ ANSWERS += [
             (lambda steps: [steps - i for i in range(steps)], "go up to 999"),
             (lambda steps: range(751, 0, -250), "give a list"),
             (lambda steps: [round(1 + i * 1000 / steps) for i in reversed(range(steps))], "whole"),
+            (lambda steps: [*range(1, 1000, 1000 // steps)][::-1], "exactly"),
+            (lambda steps: [int(1 + i * 1000 / steps) for i in reversed(range(steps))], "exactly"),
         ],
     ),
     (
@@ -358,6 +413,11 @@ ANSWERS += [
             (lambda x, d, s, n: 2 * heun_step(x, d, s, n) - x, "divide their sum"),
             (lambda x, d, s, n: heun_step(x, d, s, n) + (n - s) * d(x, s), "from x again"),
             (lambda x, d, s, n: heun_step(x, lambda y, _: d(y, s), s, n), "at sigma_next"),
+            (lambda x, d, s, n: x + (n - s) * (d(x, s) + d(x, n)) / 2, "not at x"),
+            (
+                lambda x, d, s, n: x + (n - s) * d(x + (n - s) / 2 * d(x, s), (s + n) / 2),
+                "midpoint",
+            ),
         ],
     ),
     (
@@ -455,7 +515,7 @@ def keep_the_rest(scheduler, z, z0, eps, hole, t, mistake=""):
 
 
 def noise_always(scheduler, z, z0, eps, hole, t):
-    return keep_the_rest(scheduler, z, z0, eps, hole, torch.tensor([4]))
+    return keep_the_rest(scheduler, z, z0, eps, hole, torch.tensor([4]) if t is None else t)
 
 
 def relative_error(predicted, truth, d=lambda p: 10 / p):
@@ -486,6 +546,7 @@ ANSWERS += [
             (lambda x, m: x - m, "subtracting"),
             (lambda x, m: torch.where(m.bool(), 0.5, x), "not one half"),
             (lambda x, m: x, "0 where m is 1"),
+            (lambda x, m: x.zero_(), "0 where m is 1"),
         ],
     ),
     (
@@ -499,6 +560,7 @@ ANSWERS += [
             (lambda z, small, kept: twice(kept, small, z), "then the mask"),
             (lambda z, small, kept: twice(small, z, kept), "come before the mask"),
             (lambda z, small, kept: twice(z, kept), "along dim=1"),
+            (lambda z, small, kept: twice(z.flip(1), small, kept), "along dim=1"),
         ],
     ),
     (
@@ -507,6 +569,7 @@ ANSWERS += [
         [
             (lambda p, q, mask: torch.where(mask[..., None], p, q), "exchanged"),
             (lambda p, q, mask: q, "outside the mask, take the old"),
+            (lambda p, q, mask: p.copy_(q), "outside the mask, take the old"),
             (lambda p, q, mask: p, "inside the mask, take"),
             (lambda p, q, mask: q * mask[..., None], "stands black"),
             (lambda p, q, mask: p + q * mask[..., None], "that is the sum"),
@@ -525,6 +588,15 @@ ANSWERS += [
             (lambda s, z, z0, eps, hole, t: keep_the_rest(s, z, z, eps, hole, t), "not to z"),
             (lambda s, z, z0, eps, hole, t: keep_the_rest(s, z, eps, z0, hole, t), "comes first"),
             (noise_always, "no noise left"),
+            (
+                lambda s, z, z0, eps, hole, t: hole * z + (1 - hole) * s.add_noise(z0, eps, t),
+                "t is None",
+            ),
+            (
+                lambda s, z, z0, eps, hole, t: keep_the_rest(s, z, z0, eps, hole, t if t else None),
+                "timestep 0",
+            ),
+            (lambda s, z, z0, eps, hole, t: z.copy_(z0), "picture|noisy|expected"),
         ],
     ),
     (
@@ -572,7 +644,31 @@ ANSWERS += [
             (lambda a, b: likeness(a, b) ** 2, "square"),
             (lambda a, b: abs(likeness(a, b)), "exchanged"),
             (lambda a, b: 0.5, "expected"),
+            (lambda a, b: covariance(a, b) / (a.std() * b.std()), "correction=0"),
         ],
+    ),
+]
+OTHERWISE = [  # right answers, written differently
+    (checks.check_cut_out, lambda x, m: x - x * m),
+    (checks.check_cut_out, lambda x, m: x.masked_fill(m.bool(), 0)),
+    (checks.check_nine_channels, lambda *p: torch.cat(p, 1).repeat_interleave(2, 0)),
+    (checks.check_nine_channels, lambda *p: torch.cat(p, 1).expand(2, -1, -1, -1)),
+    (checks.check_paste, lambda p, q, m: p * ~m[..., None] + q * m[..., None]),
+    (
+        checks.check_keep_the_rest,
+        lambda s, z, z0, e, hole, t: torch.where(
+            hole.bool(), z, z0 if t is None else s.add_noise(z0, e, t)
+        ),
+    ),
+    (checks.check_relative_error, lambda p, d: float((10 / (p * d) - 1).abs().mean())),
+    (
+        checks.check_normalised,
+        lambda x: torch.stack([2 * (one - one.min()) / (one.max() - one.min()) - 1 for one in x]),
+    ),
+    (checks.check_five_channels, lambda z, d: torch.cat([z, d], dim=1).repeat(2, 1, 1, 1)),
+    (
+        checks.check_likeness,
+        lambda a, b: torch.cosine_similarity((a - a.mean()).flatten(), (b - b.mean()).flatten(), 0),
     ),
 ]
 WRONG = [(check, wrong, word) for check, _, wrongs in ANSWERS for wrong, word in wrongs]
@@ -582,7 +678,9 @@ def unattempted(*arguments):
     raise NotImplementedError("your turn")
 
 
-@pytest.mark.parametrize(("check", "solution"), [(check, good) for check, good, _ in ANSWERS])
+@pytest.mark.parametrize(
+    ("check", "solution"), [(check, good) for check, good, _ in ANSWERS] + OTHERWISE
+)
 def test_the_solution_is_accepted(check, solution, capsys):
     check(solution)
     assert capsys.readouterr().out.endswith(": ok\n")
@@ -600,9 +698,39 @@ def test_an_empty_exercise_blocks_nothing(check, capsys):
     assert capsys.readouterr().out == "unattempted: not attempted yet\n"
 
 
-def test_the_img2img_exercise_takes_the_module_s_own_loop(capsys):
-    checks.check_repainted(repainted_by_the_module)
+OTHER_WAYS = [  # check, another right answer
+    (checks.check_latent_shape, lambda height, width: [1, 4, height // 8, width // 8]),
+    (checks.check_latent_shape, lambda height, width: torch.Size([1, 4, height // 8, width // 8])),
+    (checks.check_latents_seen, lambda steps, guidance: np.int64(steps * (1 + guidance))),
+    (checks.check_returned_size, lambda height, width: [height // 8 * 8, width // 8 * 8]),
+    (checks.check_returned_size, lambda *size: torch.Size([n // 8 * 8 for n in size])),
+    (checks.check_map_sizes, lambda size, blocks: list(size // 2 ** np.arange(blocks))),
+    (checks.check_timesteps, lambda n: list(1 + np.arange(n)[::-1] * (1000 // n))),
+    (checks.check_denoise, denoise_by_keywords),
+    (checks.check_denoise, denoise_with_tuples),
+    (checks.check_repainted, repainted_by_keywords),
+    (checks.check_repainted, repainted_by_the_module),
+]
+
+
+@pytest.mark.parametrize(("check", "answer"), OTHER_WAYS)
+def test_another_right_answer_is_accepted(check, answer, capsys):
+    check(answer)
     assert capsys.readouterr().out.endswith(": ok\n")
+
+
+@pytest.mark.parametrize("check", [check for check, _, _ in ANSWERS])
+def test_an_answer_that_gives_nothing_misses_its_return(check):
+    with pytest.raises(AssertionError, match="is `return` missing"):
+        check(lambda *arguments: None)
+
+
+def test_a_refusal_s_traceback_ends_in_the_wrapper():
+    with pytest.raises(AssertionError) as caught:
+        checks.check_snr(lambda alpha_bar: alpha_bar)
+    frames = traceback.extract_tb(caught.value.__traceback__)
+    assert [frame.name for frame in frames[1:]] == ["run"]
+    assert caught.value.__suppress_context__
 
 
 def test_every_check_of_the_course_is_in_the_table():

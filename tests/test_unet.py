@@ -120,8 +120,9 @@ def test_the_table(tiny):
 def test_the_diagram_has_every_stage_with_its_shape(part, drawing):
     axis = unet.unet_diagram(real("sd-2.1", part)).axes[0]
     texts = {text.get_text() for text in axis.texts}
-    assert {"conv in\n320 × 64 × 64", "down 2\n1280 × 8 × 8", "up 3\n320 × 64 × 64"} <= texts
-    assert {"mid\n1280 × 8 × 8", "conv out\n4 × 64 × 64", "3 skips", "8 × 8"} <= texts
+    assert {"conv in\n→ 320 × 64 × 64", "down 2\n→ 1280 × 8 × 8", "up 3\n→ 320 × 64 × 64"} <= texts
+    assert {"mid\n→ 1280 × 8 × 8", "conv out\n→ 4 × 64 × 64", "8 × 8"} <= texts
+    assert {f"3 skip connections at {size} × {size}" for size in (64, 32, 16, 8)} <= texts
     assert len(axis.lines) == 7 + 1  # a dot for each that listens, and the legend's
 
 

@@ -8,6 +8,10 @@
 # Stable Diffusion is not one network. It is a handful of parts, each simple enough to hold in
 # your head, that pass numbers to each other. This course takes them apart one by one. First,
 # though, let it draw.
+#
+# The course began with an article that takes the pipeline apart step by step: part eleven of a
+# Chinese series, with code from unit 3 of Hugging Face's *diffusion-models-class*, written for
+# diffusers 0.11. Where a notebook says "the article", it means this one.
 
 # %%
 import matplotlib.pyplot as plt
@@ -57,7 +61,7 @@ print(tour.components_table(pipe))
 # image encoder is for prompting with pictures, which needs an extra adapter.
 
 # %% [markdown]
-# ## 2 · The way of the data
+# ## 2 · Following the data
 #
 # Reading a table of parts tells you little about how they work together. So let us watch: the
 # next cell draws a picture while a small hook on each network writes down the shapes that go in
@@ -76,8 +80,10 @@ for station in stations:
     print(f"{station.name:12} takes {station.takes}  gives {station.gives}  calls: {station.calls}")
 
 # %% [markdown]
-# The UNet was called 31 times and saw *two* latents each time. Why two, and why one call more
-# than there are steps? Notebooks 04 and 05 answer that. The figure below is drawn from what the
+# The text encoder was called twice: for the prompt, and for an empty one. So at every step the UNet
+# can answer twice, with the prompt and without it; that is why it sees *two* latents. **Guidance**
+# compares the two answers and exaggerates the difference, here 4 times (notebook 05). And why 31 calls
+# for 30 steps? That is a habit of this scheduler (notebook 04). The figure below is drawn from what the
 # hooks saw.
 
 # %%
@@ -88,20 +94,21 @@ plt.show()
 # Read it along the arrows:
 #
 # 1. The **tokenizer** turns the prompt into 77 numbers, the **text encoder** turns those into 77
-#    vectors. This happens once.
+#    vectors. This happens before the loop, not in it.
 # 2. We start from **noise** in the shape of latents.
 # 3. The **UNet** looks at the noisy latents and at the vectors, and says which part of what it sees
 #    is noise. The **scheduler** takes a little of that away. This happens again and again.
 # 4. The **VAE decoder** turns the latents that are left into a picture. This happens once.
 #
-# Everything is done on latents of 4 × 16 × 16 = 1,024 numbers and not on pictures of
-# 3 × 128 × 128 = 49,152: 48 times less work. That is what made Stable Diffusion small enough for
-# ordinary computers.
+# The loop runs on latents of 4 × 16 × 16 = 1,024 numbers and not on pictures of
+# 3 × 128 × 128 = 49,152: 48 times fewer numbers, at 64 times fewer places. That is what made Stable
+# Diffusion small enough for ordinary computers.
 
 # %% [markdown]
 # ## 3 · What it draws
 #
-# The prompts below are the ones this course will take apart. Each is drawn with 30 steps.
+# The prompts below are the ones this course will take apart. Each is drawn with 30 steps. ("an winter"
+# is the article's spelling; we keep it, because another spelling is another prompt.)
 
 # %%
 prompts = [
@@ -150,9 +157,9 @@ plotting.show_pictures(pairs, titles, columns=4, size=2.2)
 plt.show()
 
 # %% [markdown]
-# It copies nothing: place, pose and light are its own. But it is a small model. Faces are a few
-# smudged pixels, windows lean, and now and then a thing comes out in the wrong colour. And
-# outside its world it is lost:
+# These four pictures were not in its training, and it was given only their captions: the layout is its
+# own. But it is a small model. The robot has four eyes, a tree grows out of the cat's head, and faces
+# are a few smudged pixels. And outside its world it is lost:
 
 # %%
 strange = ["a bowl of fruit", "an astronaut riding a horse"]
@@ -168,9 +175,9 @@ plotting.show_pictures(pictures, strange, size=2.2)
 plt.show()
 
 # %% [markdown]
-# A word it never read says nothing to it, so it draws *something* from its world. The real Stable
-# Diffusion knows a few hundred thousand times more pictures; it gets lost in the same way, only
-# further out.
+# A word it never read says nothing to it, so it draws *something* from its world. It learned from
+# 24,000 pictures; the real Stable Diffusion learned from about two billion (LAION), nearly 100,000 times
+# as many. It gets lost in the same way, only further out.
 
 # %% [markdown]
 # ## 5 · Exercises
@@ -215,14 +222,14 @@ checks.check_megabytes(megabytes)
 
 
 # %% tags=["exercise"]
-def network_calls(steps: int, guidance: bool) -> int:
+def latents_seen(steps: int, guidance: bool) -> int:
     """How many latents the UNet looks at for one picture."""
     # solution
     return steps * (2 if guidance else 1)
     # end solution
 
 
-checks.check_network_calls(network_calls)
+checks.check_latents_seen(latents_seen)
 
 # %% [markdown]
 # ## 6 · The proof
@@ -264,8 +271,8 @@ for part in ("text_encoder", "unet", "vae"):
 # ## 8 · Recap
 #
 # - A pipeline is a tokenizer, a text encoder, a UNet, a scheduler and a VAE.
-# - The prompt is read once; the UNet and the scheduler take turns; the VAE decodes once.
-# - All the work is done on latents, 48 times smaller than the picture.
+# - The prompt is read before the loop; in it, the UNet and the scheduler take turns; the VAE decodes once.
+# - The loop runs on latents: 48 times fewer numbers than the picture.
 # - The pocket model is real and really trained, and knows only its own small world.
 # - The real model differs in size, not in kind.
 #

@@ -11,6 +11,8 @@
 # pipeline touches pixels. So whatever the VAE cannot keep, Stable Diffusion cannot draw.
 
 # %%
+import inspect
+
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
@@ -26,7 +28,7 @@ pipe = course_utils.load("pocket")
 # %% [markdown]
 # **When you are done with this notebook you can**
 #
-# - send a picture to latents and back, layer by layer, and say how much was lost and where,
+# - send a picture to latents and back, say which layers it passes, how much was lost and where,
 # - say what is variational about a VAE, and when it matters,
 # - measure the mysterious number 0.18215,
 # - explain why it is latents, and not pixels, that are noised and mixed.
@@ -81,13 +83,22 @@ plt.show()
 # Of 48 numbers, one is left, and most of the picture is still there. How? The encoder is a stack of
 # convolutions. Three times it halves the height and the width, and each time it gets more channels
 # to remember with; at the narrowest place everything must pass through four. The decoder is the
-# same stack the other way round. The figure is drawn from the network itself.
+# same stack the other way round. The figure is drawn from the network itself: a box is as high as the
+# picture is there, and the wider, the more channels it has (on a logarithmic scale).
 
 # %%
 way = vae.stages(pipe.vae, 128, 128)
 ends = ("picture", "latents")
 plotting.hourglass([(s.name, s.shape, "data" if s.name in ends else "vae") for s in way])
 plt.show()
+
+# %% [markdown]
+# The code is as short as the figure. This is how a picture goes in, and how one comes out:
+
+# %%
+for function in (vae.posterior, vae.decode):
+    body = inspect.getsource(function).split("    net = ")[-1]
+    print(f"# {function.__name__}\n    net = {body}")
 
 # %% [markdown]
 # Three halvings make a block of 8 × 8 pixels one latent. What if the last block is not full?
@@ -228,6 +239,10 @@ plt.show()
 # clouds at all? They were a demand during training: *any* point of the cloud must decode
 # well. That makes neighbours in latent space look alike. Without it, the tiny errors of a UNet
 # could land between the points the decoder knows. We come back to this in section 5.
+#
+# Left alone, training would cheat: shrink every $\sigma$ to 0, or move the means so far apart that the
+# clouds no longer matter. A second term in its loss, the KL divergence of each cloud from
+# $\mathcal N(0, 1)$, charges for both. In Stable Diffusion its weight is tiny, and so are the clouds.
 
 # %% [markdown]
 # ## 4 · The mysterious number
@@ -268,10 +283,11 @@ plt.show()
 
 # %% [markdown]
 # One number for all four channels: together they have variance 1, though none of them is exactly
-# normal. Forget it, and nothing crashes. The pictures are just wrong:
+# normal. Forget it, and nothing crashes. The pictures are just wrong. Forgotten on the way in, it makes the
+# latents 1 / s = 1.68 times as large as they should be; forgotten on the way out, s = 0.59 times:
 
 # %%
-scales = {"right": 1, "encoded without s": 1 / s, "twice too large": 2, "twice too small": 0.5}
+scales = {"right": 1, "encoded without s": 1 / s, "decoded without 1 / s": s}
 pictures = [vae.to_picture(vae.decode(pipe.vae, k * z[:1])) for k in scales.values()]
 plotting.show_pictures(pictures, list(scales), size=2.3)
 plt.show()
@@ -323,9 +339,9 @@ plt.show()
 # %% [markdown]
 # Noise in pixels is grain: every dot on its own, and the eye looks through it. Noise in latents is
 # *wrong content*: each of the 256 places of 8 × 8 pixels says something else, and the decoder
-# believes it. A little is forgiven, which is what the clouds of section 3 were for. Where it is
-# twice as strong as the latents themselves, nobody would guess the dog. From there the UNet has to
-# find a way back.
+# believes it. A little is forgiven, which is what the clouds of section 3 were for. Where it is as
+# strong as the latents themselves, or twice as strong, a dark patch is left of the dog, and the trees
+# are gone. From there the UNet has to find a way back.
 
 # %% [markdown]
 # ## 6 · Exercises
@@ -376,7 +392,7 @@ def psnr(x: torch.Tensor, y: torch.Tensor) -> float:
 checks.check_psnr(psnr)
 
 # %% [markdown]
-# **Exercise 4** (think, 3 minutes). Which size has a picture that comes back from the VAE?
+# **Exercise 4** (think, 3 minutes). What size is a picture that comes back from the VAE?
 
 
 # %% tags=["exercise"]
@@ -435,7 +451,7 @@ print(
 
 # %%
 way = vae.stages(real, 512, 512)
-plotting.hourglass([(s.name, s.shape, "data" if s.name in ends else "vae") for s in way])
+plotting.hourglass([(s.name, s.shape, "data" if s.name in ends else "vae") for s in way], width=12)
 plt.show()
 
 # %% [markdown]

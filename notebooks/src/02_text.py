@@ -61,7 +61,8 @@ plt.show()
 
 # %% [markdown]
 # Nobody ever saw a flooble, but *floo* and *ble* are in the list. Capitals are gone, and a start and
-# an end were put around it. Some more:
+# an end were put around it. (In the list itself a piece that ends a word carries a mark: this one is
+# `ble</w>`. So *ble* at the end of a word and *ble* within one are two pieces.) Some more:
 
 # %%
 words = ["robot", "ROBOT", "cityscape", "watercolor", "oversaturated", "Chelsea", "brrrrr", "苹果"]
@@ -117,7 +118,8 @@ plt.show()
 
 # %% [markdown]
 # Commas cost a token each. And what you write last is lost first, in diffusers with a warning in
-# the log, elsewhere without a word.
+# the log, elsewhere without a word. (Some other programs encode a long prompt in pieces of 75 tokens and
+# join the vectors.)
 
 # %% [markdown]
 # ## 3 · Numbers to vectors
@@ -144,14 +146,19 @@ print("E", tuple(E.shape), " P", tuple(P.shape), " x", tuple(x.shape))
 print("equal to the model's own:", torch.equal(x, pipe.text_encoder.embeddings(short)))
 
 # %%
-tables = [E[short][0], P[: short.shape[1]], x[0]]
+names = ["start", *(piece for _, piece in text.tokens(prompt)[1:-1]), "end"]
+tables = [table[:, :64] for table in (E[short][0], P[: short.shape[1]], x[0])]
 titles = ["E[id]: which token", "P[i]: which place", "x: their sum"]
-plotting.show_maps(tables, titles, columns=1, size=8, bar="value")
+figure = plotting.show_maps(tables, titles, columns=1, size=8, bar="value")
+for axis in figure.axes[:3]:
+    axis.axis("on")
+    axis.set_xticks([])
+    axis.set_yticks(range(len(names)), names, fontsize=7)
 plt.show()
 
 # %% [markdown]
-# Each line is a token, each column one of 128 numbers. In the uppermost table you find two lines
-# that are equal: the two *a* of the prompt. In their sum they differ, because they stand in
+# Each line is a token, each column one of the first 64 of its 128 numbers. In the uppermost table two
+# lines are equal: the two *a* of the prompt. In their sum they differ, because they stand in
 # different places.
 
 # %% [markdown]
@@ -161,16 +168,22 @@ plt.show()
 # every token holds out a key $k$ and a value $v$. Where question and key fit, the value is taken
 # over:
 #
-# $$A = \operatorname{softmax}\!\left(\frac{Q K^\top}{\sqrt d} + M\right), \qquad x \leftarrow x + A V,
-# \qquad M_{ij} = \begin{cases} 0 & j \le i \\ -\infty & j > i \end{cases}$$
+# $$h = \operatorname{LayerNorm}(x), \qquad Q = h\,W_Q, \quad K = h\,W_K, \quad V = h\,W_V$$
+#
+# $$A = \operatorname{softmax}\!\left(\frac{Q K^\top}{\sqrt d} + M\right), \qquad
+# x \leftarrow x + (A V)\,W_O, \qquad
+# M_{ij} = \begin{cases} 0 & j \le i \\ -\infty & j > i \end{cases}$$
 #
 # | symbol | variable | shape |
 # |---|---|---|
+# | $h$: $x$, each vector brought to mean 0 and variance 1 | `h` | (1, L, D) |
+# | $W_Q$, $W_K$, $W_V$, $W_O$: learned, each with a bias | `q_proj`, `k_proj`, `v_proj`, `out_proj` | (D, D) |
 # | $Q$, $K$, $V$ | `q`, `k`, `v` | (1, heads, L, d), with 4 heads of d = 32 |
-# | $M$ | `~mask` | (L, L) |
+# | $M$ | −∞ where `~mask` is True | (L, L) |
 # | $A$ | `weights` | (1, heads, L, L) |
 #
-# The mask $M$ forbids looking ahead: after the softmax, minus infinity is 0. One layer, written out:
+# The mask $M$ forbids looking ahead: after the softmax, minus infinity is 0. The attention of one layer,
+# written out:
 
 # %%
 layer = pipe.text_encoder.encoder.layers[0]
@@ -187,27 +200,31 @@ print("weights", tuple(weights.shape), " gathered", tuple(gathered.shape))
 print("as the model does it:", torch.allclose(gathered, text.attend(attention, h), atol=1e-5))
 
 # %%
+plotting.heat_map(weights[0, 0], [f"{name} asks" for name in names], names, size=0.45, high=1.0)
 plotting.show_maps(
     weights[0], [f"head {n}" for n in range(4)], size=2.1, signed=False, limit=1, bar="attention"
 )
 plt.show()
 
 # %% [markdown]
-# A row for each token that listens, a column for each it may listen to. The upper right is
-# black in all heads, without exception. After three such layers, what does each vector know? Take one
-# token's vector out of the sum and see which others move:
+# A row for each token that asks, a column for each it may listen to; every row adds up to 1. First head 0
+# alone, with its numbers, then all four. The upper right is black in all heads, without exception.
+#
+# That is the attention half of a layer. The other half is a small two-layer network (**MLP**) that works on
+# every token by itself. Both add their result to $x$. After three such layers, what does each vector
+# know? Take one token's vector out of the sum and see which others move:
 
 # %%
 matrix = text.influence(pipe.text_encoder, short)
-names = ["start", *(piece for _, piece in text.tokens(prompt)[1:-1]), "end"]
 plotting.heat_map(matrix, [f"{name} hears" for name in names], names, size=0.52, high=1.0)
 plt.show()
 print("a later word never changes an earlier vector:", bool((matrix.triu(1) == 0).all()))
 
 # %% [markdown]
-# Empty squares are exactly zero, not small. So "a" in "a dog" is the same vector as in "a cat"; only
-# what comes *behind* the animal knows of it. CLIP was built this way so that the last token, the end,
-# has heard everything: it is the summary of the prompt.
+# The number is how far the vector moves, in units of its own length: at 0.1 it hardly changes, at 1 by as
+# much as it is long. Empty squares are exactly zero, not small. So "a" in "a dog" is the same vector as in
+# "a cat"; only the animal and what comes *behind* it know of it. CLIP took this mask over from language
+# models. A consequence: only the last token, the end, has heard everything, so CLIP uses it as the summary.
 #
 # Look down the columns. *Robot* is heard by all that follow, because it says most about the picture.
 # And everybody hears the start, which says nothing at all: a place to look where there is nothing
@@ -283,6 +300,9 @@ plotting.show_pictures([draw(mixed(w)) for w in weights], [f"{w:.0%} cat" for w 
 plt.show()
 
 # %% [markdown]
+# The vectors change evenly; the picture does not. It is a dog up to the middle and a cat at three quarters:
+# the UNet has seen dogs and cats, and turns over from the one to the other on the way.
+#
 # One can mix later, too, after the encoder: not two words, but two whole prompts.
 
 # %%
@@ -296,8 +316,8 @@ plotting.show_pictures(pictures, [f"{w:.0%} night" for w in weights], size=2)
 plt.show()
 
 # %% [markdown]
-# Nearby vectors, similar pictures. So which prompts are near each other? The angle between their
-# summaries, the end token's vectors, tells:
+# Here, too, it turns over: half way it is night already. Nearby vectors, similar pictures. So which prompts
+# are near each other? The angle between their summaries, the end token's vectors, tells:
 #
 # $$\cos(a, b) = \frac{a \cdot b}{|a|\,|b|}$$
 
@@ -320,8 +340,9 @@ plt.show()
 
 # %% [markdown]
 # The dog and the cat on the bench are near; so are the two cats in the snow, painted or not. Words
-# for a place and a time bring prompts together as words for a thing do. And the flooble is a
-# little like everything. That is not deep: it has a reason.
+# for a place and a time bring prompts together as words for a thing do. And the flooble? *floo* and *ble*
+# are silence here, as we shall see at once: its vector says "a" and no more, and that is a little like
+# most prompts.
 
 # %% [markdown]
 # **What our encoder cannot do.** CLIP learned from 400 million captions. Ours was trained on the
@@ -349,7 +370,8 @@ plt.show()
 
 # %% [markdown]
 # Tiger and giraffe give the same picture, to the last pixel: *something* on a beach. A real CLIP
-# has a row for every token, and would make a guess at the flooble from words that sound alike.
+# has a row for every token, and would make a guess at the flooble from the words in which it met *floo* and
+# *ble*.
 
 # %% [markdown]
 # ## 6 · Exercises

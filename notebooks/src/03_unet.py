@@ -6,9 +6,9 @@
 # You should know: notebooks 01 and 02, or that pictures become latents and prompts become vectors ·
 # Time: 35 minutes · Needs: any laptop, no GPU, no download
 #
-# The UNet is the part that draws. It is by far the largest, it is asked again and again, and nearly
-# everything the model knows about the world is in it. Yet its task can be said in one sentence:
-# *look at this noisy latent and tell me which part of it is noise.*
+# The UNet is the part that draws. It is the largest (in the real model by far), it is asked again and
+# again, and nearly everything the model knows about the world is in it. Yet its task can be said in one
+# sentence: *look at this noisy latent and tell me which part of it is noise.*
 
 # %%
 import matplotlib.pyplot as plt
@@ -39,8 +39,8 @@ plt.show()
 #
 # To ask the UNet a question we know the answer to, take a picture, turn it into latents, and add
 # noise ourselves. How much noise belongs to a timestep, $\bar\alpha_t$ says; notebook 04 is about
-# that. Here it is enough that $\bar\alpha_t$ is the share of the picture that is left, and falls from
-# nearly 1 to nearly 0.
+# that. Here it is enough that $\bar\alpha_t$ is the picture's share of the variance, and falls from nearly
+# 1 to nearly 0 (the picture itself is multiplied by the root, $\sqrt{\bar\alpha_t}$).
 #
 # $$x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1 - \bar\alpha_t}\; \epsilon, \qquad
 # \hat\epsilon = \epsilon_\theta(x_t, t, c)$$
@@ -70,14 +70,19 @@ for name, value in (("xt", xt), ("c", c), ("eps_hat", eps_hat)):
 print(f"share of the noise that it missed: {unet.change(eps, eps_hat) ** 2:.0%}")
 
 # %% [markdown]
-# Out comes the shape that went in: a guess at the noise, number by number. Here are the four
-# channels of what it saw, $x_t$, what it answered, $\hat\epsilon$, and its mistake,
-# $\hat\epsilon - \epsilon$.
+# Out comes the shape that went in: a guess at the noise, number by number. (`unet.change` is the length
+# of the difference over the length of the first, $\lVert\hat\epsilon - \epsilon\rVert / \lVert\epsilon\rVert$;
+# its square is a share of the variance.) This is also how it was trained: a picture, noise and a timestep
+# are drawn at random, and the weights are moved a little so that $\lVert\hat\epsilon - \epsilon\rVert^2$
+# becomes smaller; then the next. Notebook 10 does it.
+#
+# Here are the four channels of what it saw, $x_t$, what it answered, $\hat\epsilon$, and, on a scale of its
+# own, its mistake, $\hat\epsilon - \epsilon$.
 
 # %%
-rows = {"seen": xt[0], "answer": eps_hat[0], "mistake": (eps_hat - eps)[0]}
-titles = [f"{name}, channel {i}" for name in rows for i in range(4)]
-plotting.show_maps([m for row in rows.values() for m in row], titles, columns=4, size=1.6, limit=3)
+titles = [f"{name}, channel {i}" for name in ("seen", "answer", "mistake") for i in range(4)]
+plotting.show_maps([*xt[0], *eps_hat[0]], titles[:8], columns=4, size=1.6, limit=3)
+plotting.show_maps((eps_hat - eps)[0], titles[8:], columns=4, size=1.6, limit=0.5)
 plt.show()
 
 # %% [markdown]
@@ -108,8 +113,8 @@ unet.unet_diagram(stages)
 plt.show()
 
 # %% [markdown]
-# Each row works at one resolution, and the arrows across stay in their row. Under its name stands what
-# a block gives to the next. Now for what it costs:
+# Each row works at one resolution, and the skip connections stay in their row. Behind the arrow in a box
+# stands what the block gives to the next. Now for what it costs:
 
 # %%
 inner = [b for b in stages if "block" in b.name]
@@ -127,8 +132,8 @@ plt.show()
 
 # %% [markdown]
 # The two do not go together. The *knowledge* sits at the bottom, where there are many channels; the
-# *work* is at the top, where there are many places. And the way up costs more than the way down, since
-# its blocks also carry what came across.
+# *work* is at the top, where there are many places. And the way up costs more than the way down: its
+# blocks also carry what came across, and each has one layer more.
 
 # %% [markdown]
 # ## 3 · How a number gets in: the timestep
@@ -159,8 +164,9 @@ figure.colorbar(image, pad=0.01)
 plt.show()
 
 # %% [markdown]
-# Two layers turn the waves into a vector, and *every* block adds that vector to its channels. So the
-# whole network knows how noisy its input is. What if we lie? Let us tell it of the latent from section
+# Two layers turn the waves into a vector of 256 numbers. In *every* residual layer a small linear layer of
+# its own (`time_emb_proj`) turns this vector into one number per channel, and adds it. So the whole
+# network knows how noisy its input is. What if we lie? Let us tell it of the latent from section
 # 1 that it has another timestep than its own 400.
 
 # %%
@@ -174,9 +180,9 @@ with torch.no_grad():
         )
 
 # %% [markdown]
-# Only with the true timestep does the answer have the size of the noise, which is 1, and only then is
-# hardly any of the noise missed. A UNet must know how noisy its input is, and it believes what it is
-# told.
+# Only with the true timestep is hardly any of the noise missed (1 %). Told too small a $t$, it answers too
+# loudly (1.53 at $t = 1$; the noise has size 1). Told too large a $t$, the size may look right (0.97), but a
+# third of the noise is missed. A UNet must know how noisy its input is, and it believes what it is told.
 
 # %% [markdown]
 # ## 4 · The picture it has in mind
@@ -215,7 +221,22 @@ plt.show()
 # again, and the guess gets sharper.
 
 # %% [markdown]
-# ## 5 · What the words change
+# ## 5 · How words get in, and what they change
+#
+# A block with a dot in the diagram has **cross-attention**. It is the formula of notebook 02, but the
+# questions come from the picture, and the keys and values from the words:
+#
+# $$A = \operatorname{softmax}\!\left(\frac{Q K^\top}{\sqrt d}\right), \qquad
+# Q = h\,W_Q, \quad K = c\,W_K, \quad V = c\,W_V, \qquad h \leftarrow h + (A V)\,W_O$$
+#
+# | symbol | what it is | shape |
+# |---|---|---|
+# | $h$ | the block's channels, a row for each place | (B, 256, 64) at 16 × 16 |
+# | $c$ | the encoded prompt | (B, 77, 128) |
+# | $A$ | for every head, how much a place listens to each token | (B, heads, 256, 77) |
+#
+# So each of the 16 × 16 places asks all 77 vectors, and takes over what fits its question. There is no
+# mask: a place may listen to every token. ($h$ is normalised first, and an MLP follows, as in notebook 02.)
 #
 # Where the noise leaves a choice, the prompt decides. We keep the latent and the timestep, and change
 # nothing but $c$. A map of the difference to the answer without a prompt shows *where* the words act.
@@ -241,9 +262,9 @@ plotting.show_maps(maps[1:], prompts[1:], signed=False, size=2.2, bar="change of
 plt.show()
 
 # %% [markdown]
-# The words change the answer by little, and yet they decide the picture: they push in the same
-# direction at every step. Notebook 05 makes this push larger; that is called *guidance*. How the
-# words find their places, block by block and word by word, is the subject of notebook 09.
+# Where the prompt agrees with what can be seen, it changes little (7 %); where it contradicts, much (30 %).
+# And it pushes in the same direction at every step. Notebook 05 makes this push larger; that is called
+# *guidance*. How the words find their places, block by block, is the subject of notebook 09.
 
 # %% [markdown]
 # ## 6 · Exercises
@@ -381,7 +402,8 @@ for model, part in (
 #
 # - In go a noisy latent, a timestep and a prompt; out comes a guess at the noise, in the latent's shape.
 # - Down to few places with many channels, up again, and skips across: that is the U.
-# - The timestep becomes waves, then a vector, and goes into every block; words go into those with attention.
+# - The timestep becomes waves, then a vector, and goes into every residual layer; words go in by
+#   cross-attention, where each place of the picture asks all 77 of them.
 # - A guess at the noise is a guess at the picture; under much noise it is a blur of all that could be.
 # - The real UNet is a hundred times larger and has the same shape.
 #

@@ -40,25 +40,26 @@ plt.show()
 # %% [markdown]
 # ## 1 · How much is left
 #
-# In training, noise was put in by 1,000 small portions. Portion $t$ adds noise of variance $\beta_t$ and
-# makes everything else a little smaller, so that the sum keeps its size. What is left of the picture
+# Imagine noise put in by 1,000 small portions. Portion $t$ adds noise of variance $\beta_t$ and makes
+# everything else a little smaller, so that the sum keeps its variance. The picture's share of the variance
 # after $t$ portions is a product, and it tells all there is to know:
 #
-# $$\bar\alpha_t = \prod_{s \le t} (1 - \beta_s), \qquad
+# $$\bar\alpha_t = \prod_{k \le t} (1 - \beta_k), \qquad
 # \mathrm{SNR}_t = \frac{\bar\alpha_t}{1 - \bar\alpha_t}, \qquad
 # \sigma_t = \sqrt{\frac{1 - \bar\alpha_t}{\bar\alpha_t}}$$
 #
 # | symbol | variable | shape | says |
 # |---|---|---|---|
 # | $\beta_t$ | `betas` | (T,) = (1000,) | noise in portion $t$ |
-# | $\bar\alpha_t$ | `alpha_bar` | (T,) | share of the picture that is left |
-# | $1 - \bar\alpha_t$ | | (T,) | share of the noise |
+# | $\bar\alpha_t$ | `alpha_bar` | (T,) | the picture's share of the variance |
+# | $1 - \bar\alpha_t$ | | (T,) | the noise's share |
 # | $\mathrm{SNR}_t$ | `snr` | (T,) | signal over noise, as variances |
 # | $\sigma_t$ | `sigma` | (T,) | noise over signal, as deviations |
 #
-# The last three are one number in three notations: papers differ in which they use. Three rules for
-# $\beta$ are in use. Ho et al. let it grow in a straight line; Stable Diffusion lets $\sqrt\beta$ do so;
-# Nichol and Dhariwal choose $\bar\alpha$ directly, as a cosine.
+# (The picture itself is multiplied by the root, $\sqrt{\bar\alpha_t}$.) $\bar\alpha$, SNR and $\sigma$ are
+# one number in three notations: papers differ in which they use. Three rules for $\beta$ are in use. Ho et
+# al. let it grow in a straight line; Stable Diffusion lets $\sqrt\beta$ do so; Nichol and Dhariwal choose
+# $\bar\alpha$ directly, as a cosine.
 
 # %%
 green, grey, ink = plotting.PALETTE["scheduler"], plotting.MUTED, plotting.INK
@@ -79,8 +80,8 @@ axes[2].set(yscale="log", ylim=(1e-2, 1e2))
 plt.show()
 
 # %% [markdown]
-# The thick line is Stable Diffusion's, and the pocket model's. At $t = 0$ nearly all of the picture is
-# there, at $t = 999$ half a percent. (It is easy to plot this the wrong way round: small $t$ means
+# The thick line is Stable Diffusion's, and the pocket model's. At $t = 0$ nearly all of the variance is the
+# picture's, at $t = 999$ half a percent. (It is easy to plot this the wrong way round: small $t$ means
 # *little* noise.) The cosine goes down to nothing; Stable Diffusion's does not quite, and so its UNet
 # has never seen pure noise.
 
@@ -112,7 +113,7 @@ for t in (0, 100, 250, 400, 550, 700, 850, 999):
     xt = alpha_bar[t].sqrt() * x0 + (1 - alpha_bar[t]).sqrt() * eps
     theirs = pipe.scheduler.add_noise(x0, eps, torch.tensor([t]))
     print(
-        f"t = {t:3}: {alpha_bar[t]:6.1%} left, deviation {xt.std():.2f}, "
+        f"t = {t:3}: share {alpha_bar[t]:6.1%}, deviation {xt.std():.2f}, "
         f"equal to diffusers: {torch.equal(xt, theirs)}"
     )
     noisy.append((f"t = {t}", vae.to_picture(vae.decode(pipe.vae, xt))))
@@ -126,7 +127,8 @@ plt.show()
 #
 # Backwards there is no such jump. The UNet names the noise, and so the picture it has in mind; but at
 # much noise that is a blur (notebook 03). So we trust it only a little: go to a slightly smaller
-# timestep $s$, and ask again. Which $s$? Stable Diffusion goes in equal strides:
+# timestep $s$, and ask again. Which $s$? Stable Diffusion goes in equal strides, counted up from 0 (the
+# settings call this **leading**), and adds 1 to each:
 
 # %%
 print("10 steps:", schedulers.spaced(10).tolist())
@@ -218,8 +220,9 @@ plt.show()
 #
 # That is **Euler**'s method from 1768 for a differential equation: walk straight on along the slope
 # found here. The true path is a curve. To see it we take a world so small that it fits on a page: its
-# pictures have one pixel, and there are three of them, at −1.5, 0.2 and 1.5. A perfect UNet for this world
-# can be written down (`schedulers.ideal_model`).
+# pictures have one pixel, and there are three of them, at −1.5, 0.2 and 1.5 (dotted). A perfect UNet for
+# this world can be written down (`schedulers.ideal_model`). The strides are counted down from 999 here, which
+# is called **trailing**, so that all walks begin in the same place; a dot is a call.
 
 # %%
 tiny_world = torch.tensor([-1.5, 0.2, 1.5]).view(3, 1, 1, 1)
@@ -244,6 +247,8 @@ for axis, steps in zip(axes, (6, 15, 300), strict=True):
         lw=1.1,
         color=plotting.PALETTE["scheduler"],
     )
+    for value in tiny_world.flatten():
+        axis.axhline(value, color=plotting.MUTED, linestyle=":", linewidth=1.2, zorder=0)
     axis.set(xlim=(3.2, -0.05), ylim=(-4.5, 4.5), xlabel="σ, falling", title=f"{steps} steps")
 axes[0].set_ylabel("x")
 plt.show()
@@ -267,8 +272,17 @@ plt.show()
 # | **Heun** | try Euler, look at the slope there, take the mean | 2n − 1 | no |
 # | **DPM++ 2M** | solve the known part exactly, follow $\hat x_0$ along a line | n | no |
 #
-# In `course_utils.schedulers` each is a short class. Two of them, to read: Heun looks *ahead*, DPM++ looks
-# *back*.
+# In `course_utils.schedulers` each is a short class; `SAMPLERS` holds them under their names in small
+# letters. Two of them, to read: Heun looks *ahead*, DPM++ looks *back*. DPM++ counts its way in $\lambda$:
+#
+# | code | symbol | meaning |
+# |---|---|---|
+# | `rates(i)` | $\alpha$, $\sigma$, $\lambda$ | before call $i$: √ᾱ, √(1 − ᾱ) and log(α / σ) |
+# | `h` | $h$ | the length of this step in $\lambda$ |
+# | `r` | $r$ | the length of the step before, over $h$ |
+# | `x0`, `before` | $\hat x_0$ | the clean estimate now, and one call ago |
+# | `D1` | $D_1$ | how much $\hat x_0$ changes over a step, if it goes on as it did |
+# | `gain` | $\alpha_t (e^{-h} - 1)$ | how much of $\hat x_0$ comes in (with the sign turned) |
 
 # %%
 print(inspect.getsource(SAMPLERS["heun"].step))
@@ -332,7 +346,7 @@ plt.show()
 # | symbol | variable | shape |
 # |---|---|---|
 # | $m_k$ | `memories`, the pictures | (8, 4, 16, 16) |
-# | $v_t$ | $\bar\alpha_t s^2 + 1 - \bar\alpha_t$, with room $s = 0.5$ | one number |
+# | $v_t$ | $\bar\alpha_t r^2 + 1 - \bar\alpha_t$, with room $r = 0.5$ | one number |
 # | | `start` | (B, 4, 16, 16), B = 7 |
 
 # %%
@@ -373,8 +387,32 @@ plt.show()
 
 # %% [markdown]
 # Euler and DDIM halve their error when the steps are doubled: they are of *first order*. Those that
-# remember four answers, PNDM and LMS, gain much more from the same number of calls. Heun pays two
-# calls for a step.
+# remember four answers, PNDM and LMS, gain much more from the same number of calls.
+#
+# Heun pays two calls for a step. It is of *second* order, yet here it falls like Euler. Its last step, to
+# $\sigma = 0$, has no slope to look ahead to and is Euler's; that one step makes nearly all of the error. Here
+# the last step alone is walked finely, one timestep at a time:
+
+# %%
+fine = SAMPLERS["heun"](alpha_bar, 999, "trailing")
+
+
+def fine_end(n):
+    """The error of Heun in n steps, of which the last is cut into timesteps."""
+    coarse = SAMPLERS["heun"](alpha_bar, n, "trailing")
+    x, last = start * coarse.init_noise_sigma, coarse.timesteps[-1]
+    for i, t in enumerate(coarse.timesteps[:-1]):
+        x = coarse.step(world(coarse.scale_model_input(x, i), t), i, x)
+    for i in range(fine.timesteps.tolist().index(last) + 1, len(fine.timesteps)):
+        x = fine.step(world(fine.scale_model_input(x, i), fine.timesteps[i]), i, x)
+    return (x - reference).square().mean(dim=(1, 2, 3)).sqrt().median().item()
+
+
+print("heun    " + "".join(f"{error:8.3f}" for error in errors["heun"]))
+print("fine end" + "".join(f"{fine_end(n):8.3f}" for n in steps))
+
+# %% [markdown]
+# Now twice the steps leave about a third of the error; a perfect second order would leave a quarter.
 #
 # So take PNDM and the fewest steps? Now the pocket model, with guidance, and for a reference 60
 # steps of DPM++. The number is the error.
@@ -394,12 +432,12 @@ plotting.show_pictures(pictures, titles, columns=3, size=1.9)
 plt.show()
 
 # %% [markdown]
-# The order has turned round. PNDM draws a polynomial through its last four answers. A perfect model
-# answers smoothly; a real one, its differences made six times larger by guidance, does not, and where
-# answers jump the polynomial overshoots. With many short steps it is safe: Stable Diffusion was
-# published with 50 of them. DPM++ was made for guided models: it looks back once only, at the clean
-# estimate, which changes less than the noise. Ten to twenty steps of it are enough; nobody draws with
-# 1,000 any more.
+# The order has turned round: PNDM is worst. At five steps plain DDIM is safest; from ten on DPM++ and DDIM
+# are close, DPM++ a little ahead. Why? PNDM draws a polynomial through its last four answers. A perfect
+# model answers smoothly; a real one, its differences made six times larger by guidance, does not, and where
+# answers jump the polynomial overshoots. With many short steps it is safe: Stable Diffusion was published
+# with 50 of them. DPM++ was made for guided models: it looks back once only, at the clean estimate, which
+# changes less than the noise. Ten to twenty steps of it are enough; nobody draws with 1,000 any more.
 
 # %% [markdown]
 # ## 7 · Exercises
@@ -508,8 +546,8 @@ for name, steps in (("ddpm", 999), ("ddim", 50), ("pndm", 50), ("heun", 20), ("d
 # - A scheduler is a table, $\bar\alpha_t$, and a step; nothing in it was learned.
 # - Noise goes in with one jump; it comes out in steps, because the UNet's guess is a blur at first.
 # - DDPM and Euler ancestral throw dice on the way; the others follow one curve from noise to picture.
-# - Better samplers follow the curve in fewer steps, by looking back (PNDM, LMS, DPM++) or ahead (Heun);
-#   with guidance, looking back too far goes wrong.
+# - Better samplers follow the curve in fewer steps by looking back (PNDM, LMS, DPM++); with guidance, looking
+#   back too far goes wrong. Looking ahead (Heun) takes two calls a step, and its last step is Euler's.
 # - `from_config(pipe.scheduler.config)` swaps one for another.
 #
 # Next: **05 · The pipeline**: can I write the whole pipeline myself?

@@ -94,10 +94,10 @@ plotting.show_pictures([picture, *shown], ["the picture", *[f"t = {t}" for t in 
 plt.show()
 
 # %% [markdown]
-# Noise eats the small things first: the face, then the man, then the bench. Light above and green below
-# last longest, and near the end there is nothing to be seen. (The eye gives up before the UNet does, which
-# has practised.) What the noise has eaten the UNet must invent, and the prompt tells it what. What is left
-# it takes for granted. So **the timestep we jump to decides what is kept.**
+# Noise eats the small things first: the face, then the slats of the bench. The red shirt, light above and
+# green below last longest, and near the end there is nothing to be seen. (The eye gives up before the UNet
+# does, which has practised.) What the noise has eaten the UNet must invent, and the prompt tells it what.
+# What is left it takes for granted. So **the timestep we jump to decides what is kept.**
 
 # %% [markdown]
 # ## 2 · The loop
@@ -207,8 +207,8 @@ plt.show()
 # then the colour of things, and at last where they stand.
 #
 # - Strength 0 is *not* the input. It went through the VAE and back; that toll is always paid.
-# - Strength is a share of the steps, not of the noise. Not half of the way down, there is already more noise
-#   than picture.
+# - Strength is a share of the steps, not of the noise. At strength 0.4 there is already more noise than
+#   picture.
 # - Low strengths get few steps. If 0.2 looks rough, ask for more: of 50 steps it leaves 10.
 # - Strength 1 does not quite forget. The loop begins a little below $t = 999$, and even there (the schedule
 #   of notebook 04 never comes to its end) the noise is not pure: see what the table says of the picture.
@@ -231,9 +231,9 @@ plt.show()
 # | does the judge see a woman? | the thing | free |
 # | does the judge see a beach? | the place | free |
 #
-# The judge, a classifier trained on true pictures of the world, is the one of notebook 05. For
-# comparison, the PSNR to the input of *somebody else*: a result that is no nearer to its own input has
-# forgotten it.
+# The judge, a classifier trained on true pictures of the world, is the one of notebook 05. To save time
+# each run has 10 steps here, not 20. For comparison, the PSNR to the input of *somebody else*: a result
+# that is no nearer to its own input has forgotten it.
 
 # %%
 from course_utils.training.judge import load_judge
@@ -264,19 +264,25 @@ results = [repaint(asked, men, strength, steps=10) for strength in strengths]
 own = [nearness(men, result) for result in results]
 other = [nearness(men[1:] + men[:1], result) for result in results]
 seen = np.array([shares(result) for result in results])
-print("strength  own input  another colour  style  woman  beach")
+print("strength | own input | another input | colour |  oil  | woman | beach")
 for strength, a, b, row in zip(strengths, own, other, seen, strict=True):
-    print(f"{strength:8} {a:7.1f} dB {b:5.1f} dB" + "".join(f"{share:7.0%}" for share in row))
+    colour, *came = (f"{share:5.0%}" for share in row)
+    print(f"{strength:8} | {a:6.1f} dB | {b:10.1f} dB | {colour:>6} |", " | ".join(came))
 
 # %%
 figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3), layout="constrained")
 left.plot(strengths, own, "o-", color=plotting.PALETTE["unet"], label="to its own input")
 left.plot(strengths, other, "o--", color=plotting.MUTED, label="to another one")
-left.set(xlabel="strength", ylabel="PSNR in dB", title="faithful")
+left.set(xlabel="strength", ylabel="PSNR in dB", title="how near the result is")
 curves = {"colour kept": "unet", "oil painting": "text", "woman": "vae", "beach": "scheduler"}
 for (name, part), share in zip(curves.items(), seen.T, strict=True):
     right.plot(strengths, share, "o-", color=plotting.PALETTE[part], label=name)
-right.set(xlabel="strength", ylabel="share of the pictures", title="free", ylim=(-0.05, 1.05))
+right.set(
+    xlabel="strength",
+    ylabel="share of the pictures",
+    title="what the judge sees",
+    ylim=(-0.05, 1.05),
+)
 for axis, place in ((left, "upper right"), (right, (0.37, 0.5))):
     axis.legend(fontsize=8, loc=place)
     axis.spines[["top", "right"]].set_visible(False)
@@ -347,8 +353,9 @@ plt.show()
 # timesteps at which places are decided. So 8 × 0.2 is not 1.6, and not 1 either, although it calls the UNet
 # more often. It is a *long* way within small noise.
 #
-# It has a price, and the second row shows one half of it: each pass pays the toll of the VAE. The other half:
-# each pass prefers what the model finds likely. Small and unusual things are worn away; look for the face.
+# It has a price, and the second row shows one half of it: each pass pays the toll of the VAE. (In the first
+# row the UNet repairs much of that.) The other half: each pass prefers what the model finds likely. Small
+# and unusual things are worn away; look for the face.
 
 # %% [markdown]
 # ## 6 · A picture of your own
@@ -386,9 +393,10 @@ plotting.show_pictures(pictures, titles * 2, columns=5, size=1.8)
 plt.show()
 
 # %% [markdown]
-# Not much, to be honest. Strength 0 shows that the VAE, too, knows nothing but its world. Low strengths put
-# brush strokes on the photograph's colours. From there on the model uses the photograph as one uses a cloud:
-# it sees figures in it. Orange becomes a dress, something dark becomes hair. A face it cannot keep, because
+# Not much, to be honest. Strength 0 shows that the VAE, too, knows nothing but its world. The cat is lost at
+# once: at 0.2 its eyes are trees. The astronaut still has her outline there, in brush strokes. From then on the
+# model uses the photograph as one uses a cloud: it sees figures in it. Orange becomes a dress, something
+# dark becomes hair. A face it cannot keep, because
 # it has none to offer. The real model has seen hundreds of millions of photographs, and can. The code is the
 # same; your file goes in as `img2img.fit_picture("holiday.jpg", 512)`.
 
