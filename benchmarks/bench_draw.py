@@ -60,7 +60,7 @@ def main(model: str = "pocket") -> None:
     print(f"ratio: {ratio(times['ours'], times['plain']):.2f} (at most 1.0)")
     print(f"one picture, warm: {warm_picture(model):.2f} s (at most 2.5)")
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-    print(f"bundled files: {size / 2**20:.1f} MiB (at most 48)")
+    print(f"bundled files: {size / 2**20:.1f} MiB (at most 96)")
 
 
 if __name__ == "__main__":

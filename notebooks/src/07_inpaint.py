@@ -25,7 +25,7 @@ from course_utils.world import Scene, render
 
 pipe = course_utils.load("pocket", task="inpaint")
 pipe.scheduler = make_scheduler("dpm++", pipe.scheduler)
-seed, steps, g = 8, 15, 3
+seed, steps, g = 8, 12, 3
 drawn = render(Scene("dog", "park bench", quality="high resolution"), 5)
 picture = drawn.picture
 prompt = "A small robot, high resolution, sitting on a park bench"

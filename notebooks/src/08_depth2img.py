@@ -27,7 +27,7 @@ from course_utils.world import HELD_OUT, Scene, render, sample
 
 pipe = course_utils.load("pocket", task="depth2img")
 pipe.scheduler = make_scheduler("dpm++", pipe.scheduler)
-seed, steps, g = 7, 15, 4
+seed, steps, g = 7, 12, 4
 drawn = render(Scene("man", "park bench", color="red"), 0)
 picture = drawn.picture
 
@@ -106,13 +106,13 @@ def measured_error(near, depth):
     return float((np.abs(metres(near) - depth) / depth).mean())
 
 
-unseen = [sample(HELD_OUT + n) for n in range(100)]
+unseen = [sample(HELD_OUT + n) for n in range(80)]
 errors = [
     measured_error(depth2img.estimate_depth(pipe, one.picture)[0], one.depth) for one in unseen
 ]
 print(f"mean relative error on {len(unseen)} pictures: {np.mean(errors):.1%}")
 order = np.argsort(errors)
-chosen = [int(order[n]) for n in (0, 50, 99)]
+chosen = [int(order[n]) for n in (0, 40, 79)]
 shown = [unseen[n] for n in chosen]
 guesses = [depth2img.estimate_depth(pipe, one.picture)[0] for one in shown]
 titles = [f"error {errors[n]:.0%}" for n in chosen]
@@ -197,7 +197,7 @@ plotting.show_pictures([picture, fine, result], ["input", "its depth", prompt], 
 plt.show()
 
 # %% [markdown]
-# The same bench, the same man in the same place, all of it paint. Of 15 steps, strength 0.9 left 13: the picture
+# The same bench, the same man in the same place, all of it paint. Of 12 steps, strength 0.9 left 10: the picture
 # itself is nearly forgotten, its depth is not, since it is told again in every step.
 #
 # As one function it is `depth2img.depth2img`:
@@ -245,7 +245,7 @@ plt.show()
 # where boat and man were. **Depth lets you take a high strength and still keep the layout.**
 #
 # Now measured: how far did the thing move? Where it was, the world tells; where it is now, the segmenter of
-# notebook 07 finds. Each picture is drawn with four noises:
+# notebook 07 finds. Strength 0.8, each picture drawn with three noises:
 
 
 # %%
@@ -259,23 +259,20 @@ def middle(mask):
 
 
 def moved(which, wish, scene, what, strength):
-    """How far the thing moved sideways, in pixels, for each of four seeds."""
-    drawn = [repaint(which, wish, scene.picture, strength, seed=n) for n in range(4)]
+    """How far the thing moved sideways, in pixels, for each of three seeds."""
+    drawn = [repaint(which, wish, scene.picture, strength, seed=n) for n in range(3)]
     found = [middle(inpaint.mask_from_words(segmenter, one, what)) for one in drawn]
     return [abs(x - middle(scene.masks[scene.scene.subject])) for x in found]
 
 
-for strength in (0.8, 1.0):
-    for name, which in ways.items():
-        house = moved(which, "A red house in the snow", boat, "the house", strength)
-        robot = moved(which, "A robot on a park bench at night", man, "the robot", strength)
-        print(
-            f"strength {strength}, {name:9} house {np.nanmean(house):4.1f} pixels, robot {np.nanmean(robot):4.1f}"
-        )
+for name, which in ways.items():
+    house = moved(which, "A red house in the snow", boat, "the house", 0.8)
+    robot = moved(which, "A robot on a park bench at night", man, "the robot", 0.8)
+    print(f"{name:9} house {np.nanmean(house):4.1f} pixels, robot {np.nanmean(robot):4.1f}")
 
 # %% [markdown]
-# With the depth the house moves less than half as far, the robot only somewhat less. Why the difference? A boat stands
-# out from its beach; a man on a bench is hardly nearer than the bench, and in the estimated map the two melt together.
+# With the depth both move less than half as far. Why do they move at all? Look at the depth of man and bench above: in
+# the estimated map the two melt together, and on 16 × 16 places a man is four wide.
 # **The UNet can keep no more of the layout than the depth tells it.** The evaluation of the pocket model measures the same in
 # another way, on 200 pictures: by the correlation of the depth of result and input (exercise 4), and whether the
 # judge sees the style that was asked for; its figures are in the model card.
@@ -410,7 +407,7 @@ checks.check_likeness(layout_likeness)
 import warnings
 
 warnings.filterwarnings("ignore", "In CPU autocast")  # a half precision that a CPU need not have
-given = {"prompt": prompt, "image": picture, "num_inference_steps": 4, "guidance_scale": g}
+given = {"prompt": prompt, "image": picture, "num_inference_steps": 3, "guidance_scale": g}
 own = pipe.scheduler
 print(type(pipe).__name__)
 for name in ("pndm", "ddim", "lms", "euler", "euler-ancestral", "heun", "dpm++"):
