@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 
 from course_utils import vae
 from course_utils.img2img import Pictures, last_timesteps, latents, noisy, pixels
-from course_utils.pipeline import FACTOR, Watch, check_channels, check_inputs, denoise, embed
+from course_utils.pipeline import FACTOR, Watch, check_inputs, check_unet_channels, denoise, embed
 
 if TYPE_CHECKING:
     from diffusers import StableDiffusionDepth2ImgPipeline
@@ -49,7 +49,7 @@ def depth2img(
     Source: Stability AI's Stable Diffusion 2.0 depth model, 2022. Notebook 08.
     """
     check_inputs(pipe, prompt, negative_prompt, num_inference_steps, guidance_scale, generator)
-    check_channels(pipe, 5, "img2img")
+    check_unet_channels(pipe, 5, "img2img")
     prompts = [prompt] if isinstance(prompt, str) else prompt
     x = pixels(image, len(prompts))
     given = estimate_depth(pipe, image) if depth_map is None else depth_map

@@ -16,7 +16,7 @@ from torch import Generator, Tensor
 
 from course_utils import vae
 from course_utils.img2img import Pictures, last_timesteps, latents, noisy, pixels
-from course_utils.pipeline import FACTOR, Watch, check_channels, check_inputs, denoise, embed
+from course_utils.pipeline import FACTOR, Watch, check_inputs, check_unet_channels, denoise, embed
 
 if TYPE_CHECKING:
     from diffusers import StableDiffusionInpaintPipeline
@@ -59,7 +59,7 @@ def inpaint(
     Source: Rombach et al. 2022, section 4.5. Notebook 07.
     """
     check_inputs(pipe, prompt, negative_prompt, num_inference_steps, guidance_scale, generator)
-    check_channels(pipe, 9, "inpaint_blended")
+    check_unet_channels(pipe, 9, "inpaint_blended")
     prompts = [prompt] if isinstance(prompt, str) else prompt
     x, m = pixels(image, len(prompts)), mask_tensors(mask, image, len(prompts))
     timesteps = started(pipe.scheduler, num_inference_steps, strength)
@@ -105,7 +105,7 @@ def inpaint_blended(
     Source: RePaint, Lugmayr et al. 2022, eq. 8, without its jumps. Notebook 07.
     """
     check_inputs(pipe, prompt, negative_prompt, num_inference_steps, guidance_scale, generator)
-    check_channels(pipe, 4, "inpaint")
+    check_unet_channels(pipe, 4, "inpaint")
     prompts = [prompt] if isinstance(prompt, str) else prompt
     x, m = pixels(image, len(prompts)), mask_tensors(mask, image, len(prompts))
     timesteps = started(pipe.scheduler, num_inference_steps, strength)
@@ -241,7 +241,7 @@ def mask_values(mask: Mask) -> np.ndarray | Tensor:
     kind = str(mask.dtype).removeprefix("torch.")
     if not (kind in ("bool", "uint8") or kind.startswith(("float", "bfloat"))):
         raise ValueError(f"a mask must be of bool, uint8 or floats, got {kind}. Try mask > 0.")
-    return np.ascontiguousarray(mask) if isinstance(mask, np.ndarray) else mask
+    return np.array(mask, order="C") if isinstance(mask, np.ndarray) else mask
 
 
 def paint_mask(size: tuple[int, int], strokes: Sequence[Stroke]) -> Image.Image:

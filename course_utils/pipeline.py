@@ -227,7 +227,7 @@ def _texts(name: str, value) -> list[str]:
     return texts
 
 
-def check_channels(pipe, channels: int, other: str) -> None:
+def check_unet_channels(pipe, channels: int, other: str) -> None:
     """Refuse a UNet made for another number of channels."""
     has = pipe.unet.config.in_channels
     if has != channels:
