@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=300
 
-.PHONY: help setup course lab test notebooks figures train train-gpu evaluate bench lint
+.PHONY: help setup course lab test notebooks figures train train-gpu train-large evaluate bench bench-gpu lint
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
@@ -47,11 +47,19 @@ train: setup ## train the pocket model: hours; resumes where it stopped
 	@$(PY) -m course_utils.training.segmenter
 	@$(PY) -m course_utils.training.export
 
-train-gpu: setup ## train a larger model of your own on a CUDA GPU
+train-gpu: setup ## train the bundled model further on a CUDA GPU: a quarter of an hour
 	@$(PY) -m course_utils.training.vae gpu/vae
-	@$(PY) -m course_utils.training.text gpu/text
 	@$(PY) -m course_utils.training.unet gpu/unet
+	@$(PY) -m course_utils.training.unet gpu/inpaint_unet
+	@$(PY) -m course_utils.training.unet gpu/depth_unet
+	@$(PY) -m course_utils.training.judge gpu/judge
 	@$(PY) -m course_utils.training.export gpu
+
+train-large: setup ## train a larger model of your own on a CUDA GPU
+	@$(PY) -m course_utils.training.vae large/vae
+	@$(PY) -m course_utils.training.text large/text
+	@$(PY) -m course_utils.training.unet large/unet
+	@$(PY) -m course_utils.training.export large build/model
 
 evaluate: setup ## measure how good the pocket model is
 	@$(PY) -m course_utils.training.evaluate
@@ -61,6 +69,9 @@ bench: setup ## measure how fast it is
 	@$(PY) benchmarks/bench_draw.py
 	@$(PY) benchmarks/bench_pipeline.py
 	@$(PY) benchmarks/bench_notebooks.py
+
+bench-gpu: setup ## measure how fast the real architecture is on a CUDA GPU: minutes
+	@$(PY) benchmarks/bench_gpu.py
 
 lint: setup ## look for mistakes in style
 	@$(PY) -m ruff check

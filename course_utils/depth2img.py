@@ -52,12 +52,12 @@ def depth2img(
     check_unet_channels(pipe, 5, "img2img")
     prompts = [prompt] if isinstance(prompt, str) else prompt
     x = pixels(image, len(prompts))
-    given = estimate_depth(pipe, image) if depth_map is None else depth_map
+    given = estimate_depth(pipe, image) if depth_map is None else brought(pipe, depth_map)
     depth = depth_channel(given, len(x), [side // FACTOR for side in x.shape[2:]])
     timesteps = last_timesteps(pipe.scheduler, num_inference_steps, strength)
     context = embed(pipe, prompts, negative_prompt if guidance_scale > 1 else None)
     z = noisy(pipe.scheduler, latents(pipe, x, generator), timesteps, generator)
-    return denoise(pipe, z, timesteps, context, guidance_scale, generator, watch, depth)
+    return denoise(pipe, z, timesteps, context, guidance_scale, generator, watch, depth.to(z))
 
 
 @torch.no_grad()
@@ -75,7 +75,17 @@ def estimate_depth(pipe: "StableDiffusionDepth2ImgPipeline", image: Pictures) ->
     for one in images:
         vae.to_tensor(one)  # refuses what is no RGB picture
     seen = pipe.feature_extractor(images=images, return_tensors="pt").pixel_values
-    return pipe.depth_estimator(seen.to(pipe.device, pipe.depth_estimator.dtype)).predicted_depth
+    device, dtype = pipe._execution_device, pipe.depth_estimator.dtype
+    with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):  # as diffusers
+        return pipe.depth_estimator(seen.to(device, dtype)).predicted_depth
+
+
+def brought(pipe: "StableDiffusionDepth2ImgPipeline", depth_map: Tensor) -> Tensor:
+    """A depth map where the pipeline computes, and in its precision; `depth_channel` refuses what
+    is no tensor of floats, so it is left as it is."""
+    if not isinstance(depth_map, Tensor) or not depth_map.is_floating_point():
+        return depth_map
+    return depth_map.to(pipe._execution_device, pipe.unet.dtype)
 
 
 def depth_channel(depth_map: Tensor, batch: int, size: list[int]) -> Tensor:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from diffusers.utils.accelerate_utils import apply_forward_hook
 from PIL import Image, ImageOps
 from torch import Generator, Tensor
 
@@ -80,8 +81,13 @@ def last_timesteps(scheduler, num_inference_steps: int, strength: float) -> Tens
 
 
 def latents(pipe, x: Tensor, generator: Generator | None) -> Tensor:
-    """Pictures to latents, drawn from the posterior as diffusers does; see `vae.encode`."""
-    return vae.encode(pipe.vae, x, generator or torch.default_generator)
+    """Pictures to latents, drawn from the posterior as diffusers does; see `vae.encode`.
+
+    The pictures, (B, 3, H, W), may be on any device and in any precision.
+    """
+    encode = apply_forward_hook(vae.encode)  # fetches the VAE where it was offloaded
+    x = x.to(pipe._execution_device, pipe.vae.dtype)
+    return encode(pipe.vae, x, generator or torch.default_generator)
 
 
 def noisy(scheduler, z: Tensor, timesteps: Tensor, generator: Generator | None) -> Tensor:

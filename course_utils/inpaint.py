@@ -82,7 +82,8 @@ def hole_channels(pipe, x: Tensor, m: Tensor, generator: Generator | None) -> Te
     Returns:
         the mask, small, and the latents of the picture with grey in its hole, (B, 1 + C, h, w).
     """
-    return torch.cat([small(m), latents(pipe, x * (m < THRESHOLD), generator)], dim=1)
+    z = latents(pipe, x * (m < THRESHOLD), generator)
+    return torch.cat([small(m).to(z), z], dim=1)
 
 
 @torch.no_grad()
@@ -113,7 +114,7 @@ def inpaint_blended(
     z0 = latents(pipe, x, generator).contiguous()  # as above
     eps = pure_noise(pipe, x, generator)
     hole_channels(pipe, x, m, generator)  # not used; diffusers throws these dice, so we do
-    scheduler, hole = pipe.scheduler, small(m)
+    scheduler, hole = pipe.scheduler, small(m).to(z0)
     if strength == 1:
         z = eps * scheduler.init_noise_sigma
     else:
@@ -147,7 +148,8 @@ def started(scheduler, num_inference_steps: int, strength: float) -> Tensor:
 def pure_noise(pipe, x: Tensor, generator: Generator | None) -> Tensor:
     """Standard normal noise for the latents of these pictures, (B, C, h, w)."""
     shape = (len(x), pipe.vae.config.latent_channels, *(side // FACTOR for side in x.shape[2:]))
-    return torch.randn(shape, generator=generator, dtype=x.dtype).to(x.device)
+    eps = torch.randn(shape, generator=generator, dtype=pipe.unet.dtype)
+    return eps.to(pipe._execution_device)
 
 
 def small(m: Tensor) -> Tensor:

@@ -89,13 +89,14 @@ def denoise(
     """
     scheduler, guided = pipe.scheduler, g > 1
     options = step_options(scheduler, generator)
+    told = timesteps.to(z.device)  # for the UNet, all at once: the loop waits for no GPU
     if extra is not None:
         extra = torch.cat([extra, extra]) if guided else extra
     for i, t in enumerate(timesteps):
         doubled = scheduler.scale_model_input(torch.cat([z, z]) if guided else z, t)
         seen = doubled if extra is None else torch.cat([doubled, extra], dim=1)
         with torch.inference_mode():  # no_grad, and nothing is noted for a way back: 3 % faster
-            eps = pipe.unet(seen, t, context).sample
+            eps = pipe.unet(seen, told[i], context).sample
         eps = guide(eps, g) if guided else eps
         if watch:
             watch(i, int(t), z, clean_estimate(scheduler, z, eps, t))
@@ -124,7 +125,7 @@ def _encode(pipe: "StableDiffusionPipeline", texts: list[str]) -> Tensor:
     ids = pipe.tokenizer(
         texts, padding="max_length", truncation=True, return_tensors="pt"
     ).input_ids
-    return pipe.text_encoder(ids.to(pipe.text_encoder.device))[0]
+    return pipe.text_encoder(ids.to(pipe._execution_device))[0]
 
 
 def initial_noise(
@@ -138,7 +139,8 @@ def initial_noise(
     own = pipe.unet.config.sample_size
     h, w = (side // FACTOR if side else own for side in (height, width))
     shape = (batch, pipe.unet.config.in_channels, h, w)
-    return torch.randn(shape, generator=generator, dtype=pipe.unet.dtype).to(pipe.device)
+    eps = torch.randn(shape, generator=generator, dtype=pipe.unet.dtype)
+    return eps.to(pipe._execution_device)  # pipe.device is the CPU under offload
 
 
 def guide(eps: Tensor, g: float) -> Tensor:
