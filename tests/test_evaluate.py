@@ -53,20 +53,24 @@ def test_unseen_prompts_hold_unseen_pairs():
     assert pairs <= set(UNSEEN_PAIRS) and len(pairs) > 5
 
 
-def test_an_unfit_judge_judges_nothing(monkeypatch):
+@pytest.mark.parametrize("unfit_for_unseen", [False, True])
+def test_an_unfit_judge_judges_nothing(monkeypatch, unfit_for_unseen):
     monkeypatch.setattr(evaluate, "load_judge", Judge)
     monkeypatch.setattr(
         evaluate,
         "held_out_accuracy",
-        lambda judge: dict.fromkeys(CLASSES, FLOOR) | {"color": 0.979},
+        lambda judge, unseen: (
+            dict.fromkeys(CLASSES, FLOOR) | ({"color": 0.979} if unseen == unfit_for_unseen else {})
+        ),
     )
     with pytest.raises(RuntimeError, match="0.979"):
         evaluate.evaluate()
 
 
-def test_the_bundled_judge_is_fit():
-    """On 300 held-out renders; the evaluation program takes 2,000."""
-    samples = [sample(HELD_OUT + 5000 + n) for n in range(300)]
+@pytest.mark.parametrize("unseen", [False, True])
+def test_the_bundled_judge_is_fit(unseen):
+    """On 300 held-out renders, also of pairs kept from the model; the evaluation takes 2,000."""
+    samples = [sample(HELD_OUT + 5000 + n, unseen) for n in range(300)]
     pictures = np.stack([np.asarray(s.picture) for s in samples])
     shares = right(load_judge().classes(pictures), scene_classes([vars(s.scene) for s in samples]))
     assert min(shares.values()) >= 0.96, shares

@@ -31,7 +31,10 @@ def shorten(configs: Path, target: Path) -> None:
     for file in configs.rglob("*.yaml"):
         copy = target / file.relative_to(configs)
         copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | SHORT))
+        told = yaml.safe_load(file.read_text()) | SHORT
+        if "unseen" in told.get("options", {}):
+            told["options"]["unseen"] = 4
+        copy.write_text(yaml.safe_dump(told))
 
 
 def test_every_program_finds_what_the_one_before_it_made(tmp_path, monkeypatch):
@@ -47,7 +50,7 @@ def test_every_program_finds_what_the_one_before_it_made(tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "CONFIGS", tmp_path / "configs")
     monkeypatch.setattr(data, "world_pictures", few_pictures)
     monkeypatch.setattr(course_utils.models, "POCKET", tmp_path / "pocket")
-    for module, arguments in recipe("train"):
+    for module, arguments in (*recipe("train"), *recipe("train-gpu")):
         monkeypatch.setattr(sys, "argv", [module, *arguments])
         monkeypatch.delitem(sys.modules, module, raising=False)  # as in a process of its own
         runpy.run_module(module, run_name="__main__", alter_sys=True)
@@ -59,20 +62,27 @@ def test_every_program_finds_what_the_one_before_it_made(tmp_path, monkeypatch):
     assert (made / "judge").is_dir() and "cannot do" in (made / "README.md").read_text()
 
 
-def test_the_configurations_for_a_gpu_build_on_each_other():
-    configs = [
-        yaml.safe_load((loop.CONFIGS / f"gpu/{n}.yaml").read_text()) for n in ("text", "unet")
-    ]
-    heard, unet = configs[0]["model"]["hidden_size"], configs[1]["model"]
-    assert unet["cross_attention_dim"] == heard
-    assert [arguments for _, arguments in recipe("train-gpu")] == [
-        ["gpu/vae"],
-        ["gpu/text"],
-        ["gpu/unet"],
-        ["gpu"],
+def test_the_larger_configurations_build_on_each_other():
+    heard, unet = loop.read_config("large/text").model, loop.read_config("large/unet").model
+    assert unet["cross_attention_dim"] == heard["hidden_size"]
+    assert [arguments for _, arguments in recipe("train-large")] == [
+        ["large/vae"],
+        ["large/text"],
+        ["large/unet"],
+        ["large", "build/model"],
     ]
 
 
-@pytest.mark.parametrize("name", ["gpu/vae", "gpu/text", "gpu/unet"])
+@pytest.mark.parametrize("name", ["large/vae", "large/text", "large/unet", "gpu/vae", "gpu/unet"])
 def test_a_configuration_in_a_folder_is_found_by_its_path(name):
-    assert loop.read_config(name).examples > loop.read_config(name.removeprefix("gpu/")).examples
+    assert loop.read_config(name).examples > loop.read_config(Path(name).name).examples
+
+
+def test_a_configuration_like_another_takes_what_it_does_not_name_itself():
+    on_gpu, on_cpu = loop.read_config("gpu/unet"), loop.read_config("unet")
+    assert on_gpu.model == on_cpu.model and on_gpu.precision == on_cpu.precision == "bf16"
+    assert on_gpu.batch > on_cpu.batch
+    assert on_gpu.options == on_cpu.options | {
+        "text_encoder": "pocket/text_encoder",
+        "start_from": "pocket/unet",
+    }

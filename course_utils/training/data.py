@@ -48,7 +48,7 @@ class Pictures:
 
 
 def world_pictures(
-    folder: Path, count: int, first: int = 0, unseen: bool = False, workers: int = 2
+    folder: Path, count: int, first: int = 0, unseen: bool = False, workers: int | None = None
 ) -> Pictures:
     """Render `count` pictures of the world from seed `first` on, or find them rendered.
 
@@ -57,7 +57,7 @@ def world_pictures(
         count: how many.
         first: the first seed.
         unseen: only scenes with one of the UNSEEN_PAIRS.
-        workers: processes to render with.
+        workers: processes to render with; one for each processor where left out.
     """
     files = _files(folder / f"world-{first}-{count}{'-unseen' if unseen else ''}")
     with first_process_first():
@@ -77,7 +77,7 @@ def _files(stem: Path) -> dict[str, Path]:
     }
 
 
-def _render(files: dict[str, Path], seeds: range, unseen: bool, workers: int) -> None:
+def _render(files: dict[str, Path], seeds: range, unseen: bool, workers: int | None) -> None:
     """Write new files beside the old ones, then put them in their place: never half a file, and
     whoever has an old one open keeps it."""
     new = {name: file.with_name(file.name + ".new") for name, file in files.items()}
@@ -100,7 +100,7 @@ def _render(files: dict[str, Path], seeds: range, unseen: bool, workers: int) ->
         os.replace(new[name], file)
 
 
-def _drawn(seeds: range, unseen: bool, workers: int):
+def _drawn(seeds: range, unseen: bool, workers: int | None):
     """The pictures of all seeds in order; many are drawn by other processes."""
     draw = partial(_draw, unseen=unseen)
     if len(seeds) <= CHUNK:

@@ -100,10 +100,11 @@ def seconds_per_image(pipe, steps: int = 30, guidance: float = 8.0) -> float:
 def evaluate(folder: Path = POCKET, prompts: int = PROMPTS) -> dict:
     """Measure a model; raises RuntimeError where the judge is not fit to judge."""
     judge = load_judge()
-    judged = held_out_accuracy(judge)
-    if min(judged.values()) < FLOOR:
+    judged, judged_unseen = (held_out_accuracy(judge, unseen=unseen) for unseen in (False, True))
+    if min(*judged.values(), *judged_unseen.values()) < FLOOR:
         raise RuntimeError(
-            f"the judge is right on held-out renders in {judged}; every attribute needs {FLOOR}. "
+            f"the judge is right on held-out renders in {judged}, on pairs kept from the model in "
+            f"{judged_unseen}; every attribute needs {FLOOR}. "
             "Train it longer: python -m course_utils.training.judge"
         )
     pipe = StableDiffusionPipeline.from_pretrained(folder, dtype=torch.float32)
@@ -115,6 +116,7 @@ def evaluate(folder: Path = POCKET, prompts: int = PROMPTS) -> dict:
     guided = {g: prompt_accuracy(pipe, judge, few, g) for g in GUIDANCES}
     return {
         "judge": judged,
+        "judge_unseen_pairs": judged_unseen,
         **vae_quality(pipe.vae, renders[:256]),
         "prompts": prompts,
         "prompt_accuracy": prompt_accuracy(pipe, judge, samples, GUIDANCE),
@@ -134,7 +136,11 @@ def print_report(report: dict) -> None:
         table.add_column(name, justify="right")
     rows = {f"{report['prompts']} prompts": report["prompt_accuracy"]}
     rows |= {f"guidance {g}": shares for g, shares in report["guidance"].items()}
-    rows |= {"unseen pairs": report["unseen_pairs"], "judge on renders": report["judge"]}
+    rows |= {
+        "unseen pairs": report["unseen_pairs"],
+        "judge on renders": report["judge"],
+        "judge on unseen pairs": report["judge_unseen_pairs"],
+    }
     for title, shares in rows.items():
         table.add_row(title, *(f"{shares[name]:.3f}" for name in CLASSES))
     console = Console(width=110)

@@ -1,11 +1,12 @@
 """Put the trained parts together: the pocket model as an ordinary diffusers folder.
 
-    python -m course_utils.training.export [gpu]
+    python -m course_utils.training.export [size [folder]]
 
 Takes the autoencoder, the UNet and the text encoder from `build/train`, what is there for the
 other tasks, and the judge's figures, where there are any, from `build/evaluate.json` and
-`build/evaluate_tasks.json`. With an argument it takes everything from that folder of
-`build/train`, and writes to `build/model` instead of the bundled model.
+`build/evaluate_tasks.json`. With a size ("gpu", "large") it takes everything from that folder of
+`build/train`; what was not trained there stays the bundled model's. It writes the bundled model, or
+another folder.
 """
 
 import json
@@ -161,26 +162,32 @@ def other_tasks(train: Path) -> dict:
     return parts
 
 
-def main(size: str = "") -> None:
-    """Export what `build/train` holds to the bundled model, or another size to `build/model`."""
-    train, folder = BUILD / "train" / size, BUILD / "model" if size else POCKET
-    finer = train / "vae_decoder" / "vae"
+def main(size: str = "", target: str | Path = POCKET) -> None:
+    """Export what `build/train` holds of a size; arguments as on the command line."""
+    train, folder = BUILD / "train" / size, Path(target)
+    vae, text = newest(train, "vae_decoder/vae", "vae/vae"), newest(train, "text/text_encoder")
     export(
         folder,
-        AutoencoderKL.from_pretrained(finer if finer.is_dir() else train / "vae" / "vae"),
+        AutoencoderKL.from_pretrained(vae),
         UNet2DConditionModel.from_pretrained(train / "unet" / "unet"),
-        CLIPTextModel.from_pretrained(train / "text" / "text_encoder", dtype=torch.float32),
+        CLIPTextModel.from_pretrained(text, dtype=torch.float32),
         clip_tokenizer(),
     )
     export_beside(folder, **other_tasks(train))
     if (folder / "segmenter").is_dir():
         make_image_processor().save_pretrained(folder / "segmenter")
-    if not size:
+    if folder == POCKET:
         slim(folder / "judge")
         (folder / "README.md").write_text(model_card(all_figures()), "utf-8")
     write_checksums(folder)
     total = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     print(f"wrote {folder.name}: {total / 2**20:.1f} MiB")
+
+
+def newest(train: Path, *names: str) -> Path:
+    """The first of these folders that was trained; else the bundled model's of the last name."""
+    trained = [train / name for name in names if (train / name).is_dir()]
+    return trained[0] if trained else POCKET / Path(names[-1]).name
 
 
 def all_figures() -> dict:

@@ -1,11 +1,15 @@
 """The judge: a small classifier that says what is in a picture of the world.
 
 It is trained on renders, never on the pocket model's pictures, and it judges nothing unless it
-names every attribute of held-out renders right at least 98 times in 100.
+names every attribute of held-out renders right at least 98 times in 100. Whoever judges has to know
+more than who is judged: it alone has also seen the pairs of thing and colour that are kept from
+the model. (A judge that had never seen a blue dog took the true render of one for something else
+every other time.)
 
     python -m course_utils.training.judge [configuration]
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -72,9 +76,15 @@ def right(seen: dict[str, Tensor], truth: dict[str, Tensor]) -> dict[str, float]
     return shares
 
 
-def held_out_accuracy(judge: Judge, folder: Path = BUILD) -> dict[str, float]:
-    """Accuracy on renders that no training program has seen."""
-    renders = world_pictures(folder, HELD_OUT_RENDERS, first=HELD_OUT)
+def held_out_accuracy(judge: Judge, folder: Path = BUILD, unseen: bool = False) -> dict[str, float]:
+    """Accuracy on renders that no training program has seen.
+
+    Args:
+        judge: on the CPU.
+        folder: where renders are kept.
+        unseen: only scenes with one of the UNSEEN_PAIRS.
+    """
+    renders = world_pictures(folder, HELD_OUT_RENDERS, first=HELD_OUT, unseen=unseen)
     return right(judge.eval().classes(renders.pictures), scene_classes(renders.scenes))
 
 
@@ -95,21 +105,29 @@ def judge_loss(pictures: np.ndarray, classes: dict[str, Tensor]):
 
 
 def train_judge(config: Config, folder: Path, stop_after: int | None = None) -> Judge:
-    """Train, or go on training, the judge of a configuration; returns its average."""
-    world = world_pictures(folder.parent, config.examples)
+    """Train, or go on training, the judge of a configuration; returns its average.
+
+    The option `unseen` says how many pictures of the UNSEEN_PAIRS it sees besides.
+    """
+    worlds = [
+        world_pictures(folder.parent, config.examples),
+        world_pictures(folder.parent, config.options["unseen"], unseen=True),
+    ]
+    pictures = np.concatenate([world.pictures for world in worlds])
+    classes = scene_classes([scene for world in worlds for scene in world.scenes])
     torch.manual_seed(config.seed)
-    judge = load_judge() if config.options.get("go_on") else Judge()
-    judge = judge.train().to(memory_format=torch.channels_last)
-    loss = judge_loss(world.pictures, scene_classes(world.scenes))
-    return fit(judge, loss, config, folder, stop_after)
+    judge = Judge().to(memory_format=torch.channels_last)
+    config = replace(config, examples=len(pictures))
+    return fit(judge, judge_loss(pictures, classes), config, folder, stop_after)
 
 
 if __name__ == "__main__":
     import sys
 
     name = sys.argv[1] if len(sys.argv) > 1 else "judge"
-    trained = train_judge(read_config(name), BUILD / name)
+    trained = train_judge(read_config(name), BUILD / name).cpu()
     WEIGHTS.parent.mkdir(parents=True, exist_ok=True)
     save_file({k: v.contiguous() for k, v in trained.state_dict().items()}, WEIGHTS)
+    unseen = held_out_accuracy(trained, unseen=True)
     for attribute, share in held_out_accuracy(trained).items():
-        print(f"{attribute:8} {share:.4f}")
+        print(f"{attribute:8} {share:.4f}, pairs kept from the model {unseen[attribute]:.4f}")

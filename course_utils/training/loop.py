@@ -19,6 +19,8 @@ from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from course_utils import models
+
 CHECKPOINT = "checkpoint.pt"
 CONFIGS = Path(__file__).parent / "configs"
 
@@ -34,6 +36,7 @@ class Config:
         learning_rate: highest rate; reached after `warmup` steps, then a cosine to zero.
         ema_decay: of the running average of the weights, which is what is exported.
         precision: "no" (float32), "bf16" or "fp16" (CUDA).
+        compile: whether torch.compile makes the network faster first; worth its minute on a GPU.
         save_every: steps between checkpoints.
         threads: CPU threads; part of what makes a run repeatable.
         model: sizes of the network, passed to its class.
@@ -50,6 +53,7 @@ class Config:
     weight_decay: float = 0.01
     ema_decay: float = 0.999
     precision: str = "no"
+    compile: bool = False
     save_every: int = 250
     threads: int = 2
     seed: int = 0
@@ -64,22 +68,46 @@ def first_process_first():
 def read_config(name: str | Path) -> Config:
     """Read a run's configuration.
 
+    An entry `like: unet` takes every entry of that other one which the file does not name itself;
+    of `model` and `options`, part by part.
+
     Args:
         name: a file in `configs` without its ending ("unet", "gpu/unet"), or the path of a YAML
             file.
     Raises:
         ValueError: no such file, or an entry that Config does not know.
     """
+    values = read_entries(name)
+    unknown = set(values) - {field.name for field in fields(Config)}
+    if unknown:
+        raise ValueError(f"{name}: unknown entries {', '.join(sorted(unknown))}.")
+    return Config(**values)
+
+
+def trained_part(build: Path, name: str) -> Path:
+    """The folder of a trained part that another one needs.
+
+    Args:
+        build: where the parts of this training are.
+        name: a folder in it ("vae/vae"), or in the bundled model ("pocket/vae").
+    """
+    inside = name.removeprefix("pocket/")
+    return build / name if inside == name else models.POCKET / inside
+
+
+def read_entries(name: str | Path) -> dict:
+    """The entries of a configuration, and those of the one that it is like."""
     path = Path(name) if str(name).endswith(".yaml") else CONFIGS / f"{name}.yaml"
     if not path.is_file():
         files = [p.relative_to(CONFIGS).with_suffix("") for p in CONFIGS.rglob("*.yaml")]
         known = ", ".join(sorted(file.as_posix() for file in files))
         raise ValueError(f"no configuration {str(name)!r}. Try one of: {known}, or a .yaml file.")
     values = yaml.safe_load(path.read_text())
-    unknown = set(values) - {field.name for field in fields(Config)}
-    if unknown:
-        raise ValueError(f"{path.name}: unknown entries {', '.join(sorted(unknown))}.")
-    return Config(**values)
+    if "like" not in values:
+        return values
+    other = read_entries(values.pop("like"))
+    parts = {part: other[part] | values.get(part, {}) for part in ("model", "options")}
+    return other | values | parts
 
 
 def dice(seed: int, step: int) -> torch.Generator:
@@ -120,6 +148,7 @@ def fit(
     accelerator = Accelerator(
         cpu=not torch.cuda.is_available(),
         mixed_precision=config.precision,
+        dynamo_backend="inductor" if config.compile else "no",
         log_with="tensorboard",
         project_config=ProjectConfiguration(project_dir=str(folder), logging_dir=str(folder)),
     )
@@ -132,7 +161,7 @@ def fit(
         fused=True,
     )
     model.to(accelerator.device)
-    average = EMAModel(model.parameters(), decay=config.ema_decay)
+    average = EMAModel(model.parameters(), decay=config.ema_decay, foreach=True)
     first = _resume(folder / CHECKPOINT, model, optimizer, average)
     trained, optimizer = accelerator.prepare(model, optimizer)
     share = _share(config.batch, accelerator)
@@ -164,7 +193,8 @@ def fit(
         done = step + 1
         if accelerator.is_main_process and (done % config.save_every == 0 or done == last):
             _save(folder / CHECKPOINT, done, model, optimizer, average, config)
-    accelerator.end_training()
+    accelerator.wait_for_everyone()  # lets the threads that shared gradients finish: torch may hang
+    accelerator.end_training()  # where the network is dropped before them
     average.copy_to(model.parameters())
     return model
 

@@ -92,11 +92,12 @@ def reading_loss(ids: Tensor, classes: dict[str, Tensor], heard: int):
     """Cross-entropy of every attribute at the first `heard` tokens of every caption."""
 
     def loss(model, indices, generator, share):
-        logits = model(ids[indices[share]])
+        device = next(model.parameters()).device
+        logits = model(ids[indices[share], :heard].to(device))
         losses = {
             name: F.cross_entropy(
-                logits[name][:, 1:heard].flatten(0, 1).float(),
-                classes[name][indices[share]].repeat_interleave(heard - 1),
+                logits[name][:, 1:].flatten(0, 1).float(),
+                classes[name][indices[share]].repeat_interleave(heard - 1).to(device),
             )
             for name in CLASSES
         }

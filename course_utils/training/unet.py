@@ -19,7 +19,13 @@ from transformers import CLIPTextModel
 
 from course_utils.training.conditions import CONDITIONS
 from course_utils.training.data import Pictures, world_pictures
-from course_utils.training.loop import Config, first_process_first, fit, read_config
+from course_utils.training.loop import (
+    Config,
+    first_process_first,
+    fit,
+    read_config,
+    trained_part,
+)
 from course_utils.training.text import clip_tokenizer, token_ids
 from course_utils.training.vae import to_model
 
@@ -37,7 +43,8 @@ def make_unet(sizes: dict, more_channels: int = 0) -> UNet2DConditionModel:
     """A UNet for four-channel latents, and what it sees beside them; sizes as in its config."""
     channels = {"sample_size": 16, "in_channels": 4 + more_channels, "out_channels": 4}
     unet = UNet2DConditionModel(**(sizes | channels))
-    unet.set_attn_processor(AttnProcessor())
+    if DEVICE.type == "cpu":
+        unet.set_attn_processor(AttnProcessor())  # at these sizes faster there
     return unet.to(memory_format=torch.channels_last)
 
 
@@ -66,8 +73,8 @@ def encode_pictures(vae: AutoencoderKL, pictures, device: torch.device) -> dict[
     """The distribution of the scaled latents of every picture: mean and std, (N, 4, 16, 16)."""
     vae = vae.eval().to(device).to(memory_format=torch.channels_last)
     mean, std = [], []
-    for i in tqdm(range(0, len(pictures), 32), "latents", mininterval=10):
-        q = vae.encode(to_model(pictures[i : i + 32]).to(device)).latent_dist
+    for i in tqdm(range(0, len(pictures), 64), "latents", mininterval=10):
+        q = vae.encode(to_model(pictures[i : i + 64], device)).latent_dist
         mean.append((q.mean * vae.config.scaling_factor).cpu().half())
         std.append((q.std * vae.config.scaling_factor).cpu().half())
     return {"mean": torch.cat(mean).contiguous(), "std": torch.cat(std).contiguous()}
@@ -88,7 +95,7 @@ def encoded(folder: Path, name: str, make) -> dict[str, Tensor]:
         if not path.exists():
             folder.mkdir(parents=True, exist_ok=True)
             save_file(make(), path)
-    return load_file(path)
+    return load_file(path, device=str(DEVICE))
 
 
 def noise_loss(
@@ -106,26 +113,31 @@ def noise_loss(
         silence: the encoded empty caption, (77, D), heard instead with probability `dropout`.
         options: dropout; gamma of the min-SNR weighting (Hang et al. 2023).
         condition: what the UNet sees beside the latents, (N, K, h, w).
+    All tensors lie on one device, where the loss is computed; the dice are thrown on the CPU.
     """
-    alpha_bar = DDPMScheduler(**SCHEDULE).alphas_cumprod
+    device = latents["mean"].device
+    alpha_bar = DDPMScheduler(**SCHEDULE).alphas_cumprod.to(device)
     snr = alpha_bar / (1 - alpha_bar)
     weight = snr.clamp(max=options["gamma"]) / snr
 
     def loss(model, indices, generator, share):
-        mean, std = latents["mean"][indices].float(), latents["std"][indices].float()
-        x0 = mean + std * torch.randn(mean.shape, generator=generator)
-        eps = torch.randn(mean.shape, generator=generator)
-        t = torch.randint(len(alpha_bar), (len(indices),), generator=generator)
-        dropped = torch.rand(len(indices), generator=generator) < options["dropout"]
-        c = torch.where(dropped[:, None, None], silence, words[indices].float())
+        batch, shape = len(indices), (len(indices), *latents["mean"].shape[1:])
+        thrown = (
+            indices,
+            torch.randn(shape, generator=generator),
+            torch.randn(shape, generator=generator),
+            torch.randint(len(alpha_bar), (batch,), generator=generator),
+            torch.rand(batch, generator=generator) < options["dropout"],
+        )
+        place, xi, eps, t, dropped = (dice[share].to(device) for dice in thrown)
+        x0 = latents["mean"][place].float() + latents["std"][place].float() * xi
+        c = torch.where(dropped[:, None, None], silence, words[place].float())
         a = alpha_bar[t][:, None, None, None]
         xt = a.sqrt() * x0 + (1 - a).sqrt() * eps
         if condition is not None:
-            xt = torch.cat([xt, condition[indices].float()], dim=1)
-        device = next(model.parameters()).device
-        xt, t, c, eps = (value[share].to(device) for value in (xt, t, c, eps))
+            xt = torch.cat([xt, condition[place].float()], dim=1)
         error = (model(xt, t, c).sample.float() - eps).square().mean(dim=(1, 2, 3))
-        return {"loss": (weight.to(device)[t] * error).mean(), "mse": error.mean()}
+        return {"loss": (weight[t] * error).mean(), "mse": error.mean()}
 
     return loss
 
@@ -135,11 +147,11 @@ def train_unet(config: Config, folder: Path, stop_after: int | None = None) -> U
     options, build = config.options, folder.parent
     world = world_pictures(build, config.examples)
     latents, condition = seen_things(world, build / options["vae"], options.get("condition"))
-    words, silence = heard_words(world, build / options["text_encoder"])
+    words, silence = heard_words(world, trained_part(build, options["text_encoder"]), build)
     torch.manual_seed(config.seed)
     more_channels = 0 if condition is None else condition.shape[1]
     if options.get("start_from"):
-        unet = start_from(build / options["start_from"], more_channels)
+        unet = start_from(trained_part(build, options["start_from"]), more_channels)
     else:
         unet = make_unet(config.model, more_channels)
     loss = noise_loss(latents, words, silence, options, condition)
@@ -161,16 +173,16 @@ def seen_things(world: Pictures, folder: Path, condition: str | None):
         return latents, None
     make = CONDITIONS[condition]
     name = f"{condition}-{count}"
-    return latents, encoded(folder, name, lambda: {"channels": make(world, vae, DEVICE)})[
-        "channels"
-    ]
+    seen = encoded(folder, name, lambda: {"channels": make(world, vae, DEVICE)})
+    return latents, seen["channels"]
 
 
-def heard_words(world: Pictures, folder: Path) -> tuple[Tensor, Tensor]:
+def heard_words(world: Pictures, folder: Path, kept: Path) -> tuple[Tensor, Tensor]:
     """The encoded captions of all pictures, and the encoded empty caption: see `noise_loss`.
 
     Args:
-        folder: of the trained text encoder; what it encodes is kept there.
+        folder: of the trained text encoder.
+        kept: where what it encodes is kept.
     """
     tokenizer, text_encoder = clip_tokenizer(), CLIPTextModel.from_pretrained(folder)
 
@@ -178,8 +190,8 @@ def heard_words(world: Pictures, folder: Path) -> tuple[Tensor, Tensor]:
         return encode_captions(text_encoder, token_ids(tokenizer, captions), DEVICE)
 
     name = f"words-{len(world.captions)}"
-    words = encoded(folder, name, lambda: {"words": encode(world.captions)})["words"]
-    return words, encode([""])[0].float()
+    words = encoded(kept, name, lambda: {"words": encode(world.captions)})["words"]
+    return words, encode([""])[0].float().to(DEVICE)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from diffusers import AutoencoderKL
 from torch import Tensor, nn
 
 from course_utils.training.data import world_pictures
-from course_utils.training.loop import Config, dice, fit, read_config
+from course_utils.training.loop import Config, dice, fit, read_config, trained_part
 
 BUILD = Path("build/train")
 FACTOR = 8  # pixels to a latent
@@ -46,13 +46,15 @@ def make_vae(sizes: dict) -> AutoencoderKL:
     )
 
 
-def to_model(pixels: np.ndarray) -> Tensor:
-    """uint8 pictures (B, H, W, 3) → float32 (B, 3, H, W) in -1..1."""
-    x = torch.from_numpy(np.array(pixels)).permute(0, 3, 1, 2).float() / 127.5 - 1
+def to_model(pixels: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
+    """uint8 pictures (B, H, W, 3) → float32 (B, 3, H, W) in -1..1, on a device."""
+    x = torch.from_numpy(np.array(pixels)).to(device).permute(0, 3, 1, 2).float() / 127.5 - 1
     return x.contiguous(memory_format=torch.channels_last)
 
 
-def crops(pictures: np.ndarray, indices: Tensor, size: int, generator: torch.Generator) -> Tensor:
+def crops(
+    pictures: np.ndarray, indices: Tensor, size: int, generator: torch.Generator
+) -> np.ndarray:
     """One square cut from each picture, its corner on the grid of the latents.
 
     Args:
@@ -61,7 +63,7 @@ def crops(pictures: np.ndarray, indices: Tensor, size: int, generator: torch.Gen
         size: side of the square in pixels, a multiple of 8.
         generator: throws the corners.
     Returns:
-        (B, 3, size, size) in -1..1.
+        (B, size, size, 3) uint8.
     """
     places = (pictures.shape[1] - size) // FACTOR + 1
     corners = FACTOR * torch.randint(places, (len(indices), 2), generator=generator)
@@ -69,7 +71,7 @@ def crops(pictures: np.ndarray, indices: Tensor, size: int, generator: torch.Gen
         pictures[i, y : y + size, x : x + size]
         for i, (y, x) in zip(indices.tolist(), corners.tolist(), strict=True)
     ]
-    return to_model(np.stack(cut))
+    return np.stack(cut)
 
 
 def edges(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -95,7 +97,7 @@ def vae_loss(pictures: np.ndarray, options: dict):
         x = crops(pictures, indices, size, generator)
         eps = torch.randn(len(indices), 4, size // FACTOR, size // FACTOR, generator=generator)
         device = next(model.parameters()).device
-        x, eps = x[share].to(device), eps[share].to(device)
+        x, eps = to_model(x[share], device), eps[share].to(device)
         y, kl = model(x, eps)
         l1, mse = F.l1_loss(y, x), F.mse_loss(y, x)
         edge = sum(F.l1_loss(a, b) for a, b in zip(edges(y), edges(x), strict=True))
@@ -109,19 +111,24 @@ def vae_loss(pictures: np.ndarray, options: dict):
 def train_vae(config: Config, folder: Path, stop_after: int | None = None) -> AutoencoderKL:
     """Train, or go on training, the autoencoder of a configuration; returns its average.
 
-    With the option decoder_of, a folder, only the decoder of that autoencoder is trained further:
-    the latents stay what they are, so that a UNet trained on them stays right.
+    With the option start_from, a folder, it goes on from that autoencoder; with decoder_of only the
+    decoder of that one is trained further: the latents stay what they are, so that a UNet trained
+    on them stays right.
     """
     pictures = world_pictures(folder.parent, config.examples).pictures
     torch.manual_seed(config.seed)
-    start = config.options.get("decoder_of")
-    vae = AutoencoderKL.from_pretrained(folder.parent / start) if start else make_vae(config.model)
+    decoder_of = config.options.get("decoder_of")
+    start = decoder_of or config.options.get("start_from")
     if start:
+        vae = AutoencoderKL.from_pretrained(trained_part(folder.parent, start))
+    else:
+        vae = make_vae(config.model)
+    if decoder_of:
         vae.encoder.requires_grad_(False)
         vae.quant_conv.requires_grad_(False)
     model = RoundTrip(vae).to(memory_format=torch.channels_last)
     vae = fit(model, vae_loss(pictures, config.options), config, folder, stop_after).vae
-    if not start:
+    if not decoder_of:
         vae.register_to_config(scaling_factor=measure_scaling(vae, pictures[:512]))
     return vae
 
@@ -131,7 +138,7 @@ def measure_scaling(vae: AutoencoderKL, pictures: np.ndarray) -> float:
     """1 / standard deviation of the latents: what brings them to unit variance."""
     device = next(vae.parameters()).device
     parts = [
-        vae.encode(to_model(pictures[i : i + 32]).to(device)).latent_dist.sample(dice(0, i)).cpu()
+        vae.encode(to_model(pictures[i : i + 32], device)).latent_dist.sample(dice(0, i)).cpu()
         for i in range(0, len(pictures), 32)
     ]
     return round(1 / float(torch.cat(parts).std()), 5)
