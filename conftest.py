@@ -4,5 +4,6 @@ import os
 
 from course_utils.authoring.execute import ENVIRONMENT
 
+os.environ.pop("COURSE_MODEL", None)  # and the bundled model
 for name, value in ENVIRONMENT.items():
     os.environ.setdefault(name, value)

@@ -12,7 +12,15 @@ from torch import Generator, Tensor
 
 from course_utils import vae
 from course_utils.img2img import Pictures, last_timesteps, latents, noisy, pixels
-from course_utils.pipeline import FACTOR, Watch, check_inputs, check_unet_channels, denoise, embed
+from course_utils.pipeline import (
+    FACTOR,
+    Watch,
+    check_inputs,
+    check_unet_channels,
+    denoise,
+    embed,
+    placed,
+)
 
 if TYPE_CHECKING:
     from diffusers import StableDiffusionDepth2ImgPipeline
@@ -85,7 +93,7 @@ def brought(pipe: "StableDiffusionDepth2ImgPipeline", depth_map: Tensor) -> Tens
     is no tensor of floats, so it is left as it is."""
     if not isinstance(depth_map, Tensor) or not depth_map.is_floating_point():
         return depth_map
-    return depth_map.to(pipe._execution_device, pipe.unet.dtype)
+    return placed(pipe, depth_map)
 
 
 def depth_channel(depth_map: Tensor, batch: int, size: list[int]) -> Tensor:

@@ -28,6 +28,7 @@ DECODER = 193 * 2**20  # numbers alive at once where the VAE decodes a picture o
 SCORES = 2 * 8 * 4096**2  # attention of two times 64×64 latents, 8 heads
 OVERHEAD = 512 * 2**20  # bytes: the device's own, workspaces, fragments
 TILING, SLICING = "VAE tiling", "attention slicing"
+NO_GPU = "no GPU: the pocket model needs none"
 OFFLOAD, SEQUENTIAL = "CPU offload", "sequential CPU offload"
 
 
@@ -73,6 +74,15 @@ def find_machine() -> Machine:
 
     cuda = torch.cuda.mem_get_info()[0] if torch.cuda.is_available() else None
     return Machine(cuda, torch.backends.mps.is_available(), psutil.virtual_memory().total)
+
+
+def found() -> str:
+    """What torch finds to compute on, in one line."""
+    import torch
+
+    if torch.cuda.is_available():
+        return f"GPU: {torch.cuda.get_device_name()}"
+    return "GPU: Apple" if torch.backends.mps.is_available() else NO_GPU
 
 
 def memory_needed(

@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 from torch import Generator, Tensor
 
 from course_utils import vae
-from course_utils.pipeline import FACTOR, Watch, check_inputs, denoise, embed
+from course_utils.pipeline import FACTOR, Watch, check_inputs, denoise, embed, placed
 
 if TYPE_CHECKING:
     from diffusers import StableDiffusionImg2ImgPipeline
@@ -86,8 +86,7 @@ def latents(pipe, x: Tensor, generator: Generator | None) -> Tensor:
     The pictures, (B, 3, H, W), may be on any device and in any precision.
     """
     encode = apply_forward_hook(vae.encode)  # fetches the VAE where it was offloaded
-    x = x.to(pipe._execution_device, pipe.vae.dtype)
-    return encode(pipe.vae, x, generator or torch.default_generator)
+    return encode(pipe.vae, placed(pipe, x), generator or torch.default_generator)
 
 
 def noisy(scheduler, z: Tensor, timesteps: Tensor, generator: Generator | None) -> Tensor:

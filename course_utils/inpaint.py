@@ -16,7 +16,15 @@ from torch import Generator, Tensor
 
 from course_utils import vae
 from course_utils.img2img import Pictures, last_timesteps, latents, noisy, pixels
-from course_utils.pipeline import FACTOR, Watch, check_inputs, check_unet_channels, denoise, embed
+from course_utils.pipeline import (
+    FACTOR,
+    Watch,
+    check_inputs,
+    check_unet_channels,
+    denoise,
+    embed,
+    placed,
+)
 
 if TYPE_CHECKING:
     from diffusers import StableDiffusionInpaintPipeline
@@ -148,8 +156,7 @@ def started(scheduler, num_inference_steps: int, strength: float) -> Tensor:
 def pure_noise(pipe, x: Tensor, generator: Generator | None) -> Tensor:
     """Standard normal noise for the latents of these pictures, (B, C, h, w)."""
     shape = (len(x), pipe.vae.config.latent_channels, *(side // FACTOR for side in x.shape[2:]))
-    eps = torch.randn(shape, generator=generator, dtype=pipe.unet.dtype)
-    return eps.to(pipe._execution_device)
+    return placed(pipe, torch.randn(shape, generator=generator, dtype=pipe.unet.dtype))
 
 
 def small(m: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -28,14 +28,15 @@ from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from course_utils import hub
-from course_utils.devices import DEVICES, Machine, find_machine, make_plan, place
+from course_utils.devices import DEVICES, SMALL, Machine, find_machine, make_plan, place
 from course_utils.errors import ModelError, check_choice, first_line
 
 if TYPE_CHECKING:
-    from diffusers import DiffusionPipeline
+    from diffusers import DiffusionPipeline, SchedulerMixin
     from transformers import CLIPSegProcessor
 
 POCKET = Path(__file__).parent / "pocket"
+THREADS = torch.get_num_threads()  # as this process began
 POCKET_THREADS = 1  # fastest for so small a model, and the count changes the last bits
 TASKS = {  # the pipeline of each in diffusers, and the UNet it needs
     "text-to-image": ("StableDiffusionPipeline", "unet"),
@@ -49,6 +50,7 @@ NETWORKS = (*hub.NETWORKS, "inpaint_unet", "depth_unet")
 LIBRARIES = {"diffusers", "transformers", "stable_diffusion", None}
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 MODELSCOPE = "modelscope:"
+DEFAULTS = "_use_default_values"  # where diffusers notes which settings the file leaves out
 # The ids to try, in turn. Stability's own were taken from the hub in November 2025, Runway's in
 # August 2024: unofficial copies stand before them. Found in the threads of projects that use them,
 # the last in the month below; not downloaded by us. On ModelScope, sd-1.5 is
@@ -170,8 +172,16 @@ def load(
         with quiet():
             pipe = from_folder(POCKET, task)
     else:
-        pipe = load_other(name, task, device)
+        machine = find_machine()
+        copy = find_copy(name, task, machine, device)
+        pipe = read_copy(copy, name, task, machine, device)
+    return made_ready(pipe, name, task)
+
+
+def made_ready(pipe: "DiffusionPipeline", name: str, task: str) -> "DiffusionPipeline":
+    """A pipeline just read: the right one for the task, in evaluation mode, without bars."""
     check_channels(pipe, name, task)
+    pipe.scheduler = written_out(pipe.scheduler)
     pipe.set_progress_bar_config(disable=True)
     for part in pipe.components.values():
         if isinstance(part, nn.Module):
@@ -179,15 +189,19 @@ def load(
     return pipe
 
 
-def load_other(name: str, task: str, device: str | None) -> "DiffusionPipeline":
+def read_copy(
+    copy: hub.Copy, name: str, task: str, machine: Machine, device: str | None
+) -> "DiffusionPipeline":
     """A model that is not the bundled one, placed on its device; arguments as in `load`.
 
-    A local model that runs in float32 on the CPU needs no word.
+    A local model that runs in float32 on the CPU needs no word. A large one gets all threads of
+    the CPU, however many the bundled model left.
     """
-    machine = find_machine()
-    copy = find_copy(name, task, machine, device)
     check_folder(copy.folder, used_parts(copy.folder, task))
-    plan = make_plan(count_parameters(copy, task), machine, device)
+    counts = count_parameters(copy, task)
+    plan = make_plan(counts, machine, device)
+    if plan.device == "cpu" and sum(counts.values()) >= SMALL:
+        torch.set_num_threads(THREADS)
     with quiet():
         pipe = from_folder(copy.folder, task, copy.variant, getattr(torch, plan.precision))
         place(pipe, plan)
@@ -203,7 +217,7 @@ def find_copy(name: str, task: str, machine: Machine, device: str | None) -> hub
         ModelError: it cannot be had, or is too large for the machine or its disk.
     """
     half = machine.cuda is not None if device is None else device == "cuda"
-    parts = (*SHARED, "unet", *(DEPTH if task == "depth2img" else ()))
+    parts = hub_parts(task)
     if name.startswith(MODELSCOPE):
         return hub.fetch_modelscope(name.removeprefix(MODELSCOPE), parts, half)
     if name not in HUB_IDS and (Path(name).is_dir() or not HUB_ID.fullmatch(name)):
@@ -229,6 +243,11 @@ def hub_ids(name: str, task: str) -> tuple[str, ...]:
     if unet not in HUB_IDS[name]:
         raise ModelError(f"There is no {name} for {task}. Take load('sd-2.1', task={task!r}).")
     return HUB_IDS[name][unet]
+
+
+def hub_parts(task: str) -> tuple[str, ...]:
+    """The parts that a task needs of a model on the hub."""
+    return (*SHARED, "unet", *(DEPTH if task == "depth2img" else ()))
 
 
 def local_copy(folder: Path, task: str, half: bool) -> hub.Copy:
@@ -278,6 +297,98 @@ def check_channels(pipe: "DiffusionPipeline", name: str, task: str) -> None:
         )
 
 
+def find_real(
+    pipe: "DiffusionPipeline", task: str = "text-to-image", name: str = "sd-2.1"
+) -> "DiffusionPipeline | None":
+    """A model of full size, where one is on this machine; else one line says why there is none.
+
+    Nothing is ever downloaded.
+
+    Args:
+        pipe: what the notebook runs on; where that is not the bundled model, it is the answer.
+        task: as in `load`.
+        name: which model to look for in the hub's cache: "sd-2.1" or "sd-1.5".
+    """
+    if Path(pipe.name_or_path) != POCKET:
+        return pipe
+    machine = find_machine()
+    try:
+        copy = cached_copy(name, task, machine)
+        return made_ready(read_copy(copy, name, task, machine, None), name, task)
+    except ModelError as error:
+        print(f"Not run here: {first_line(error)}")
+        return None
+
+
+def cached_copy(name: str, task: str, machine: Machine) -> hub.Copy:
+    """A known model's files where they lie whole in the hub's cache; no network is asked.
+
+    Raises:
+        ModelError: they do not; it says how to get them.
+    """
+    half = machine.cuda is not None
+    for hub_id in hub_ids(name, task):
+        with suppress(ModelError):
+            return hub.cached_copy(hub_id, hub_parts(task), half)
+    more = "" if task == "text-to-image" else f", task={task!r}"
+    raise ModelError(
+        f"{name} is not on this machine. course_utils.load({name!r}{more}) downloads it, once "
+        f"({download_size(name, task, half)})."
+    )
+
+
+def download_size(name: str, task: str, half: bool) -> str:
+    """How much a known model takes, about: "5 GB"."""
+    count = sum(published_parameters(name, task).values())
+    return f"about {count * (2 if half else 4) / 10**9:.0f} GB"
+
+
+def choices(task: str = "text-to-image") -> list[str]:
+    """The models that a notebook can run on, by name: the known ones, and that of COURSE_MODEL."""
+    known = [name for name, unets in HUB_IDS.items() if TASKS[task][1] in unets]
+    return list(dict.fromkeys(["pocket", *known, os.environ.get("COURSE_MODEL") or "pocket"]))
+
+
+def choose(name: str, task: str = "text-to-image") -> str:
+    """Make `load()` take another model from now on, in this process. Nothing is downloaded yet.
+
+    Args:
+        name, task: as in `load`.
+    Returns:
+        one line: what the model will need, and what to do now.
+    """
+    os.environ["COURSE_MODEL"] = name
+    return f"{needs(name, task)} Now run the notebook again from its first cell."
+
+
+def needs(name: str, task: str) -> str:
+    """What a model needs, in a sentence; arguments as in `load`."""
+    if name == "pocket":
+        return "pocket needs nothing: it comes with the course."
+    if name not in HUB_IDS:
+        return f"{name} is loaded from there."
+    machine = find_machine()
+    try:
+        with suppress(ModelError):
+            return f"{name} is on this machine ({cached_copy(name, task, machine).source})."
+        plan = make_plan(published_parameters(name, task), machine)
+    except ModelError as error:
+        return f"{name}: {first_line(error)}"
+    size = download_size(name, task, machine.cuda is not None)
+    return f"{name} is downloaded once ({size}), and runs on {plan}."
+
+
+def written_out(scheduler: "SchedulerMixin") -> "SchedulerMixin":
+    """The same scheduler, with the settings that its file leaves out written out.
+
+    The hub's files of Stable Diffusion are older than `timestep_spacing`. diffusers fills in the
+    default of the class, but hands on only what the file says: a scheduler of another class made
+    from this one would go through timesteps of its own.
+    """
+    config = {key: value for key, value in scheduler.config.items() if key != DEFAULTS}
+    return type(scheduler).from_config(config)
+
+
 class Segmenter(NamedTuple):
     """A model that finds in a picture what words name.
 
@@ -290,29 +401,42 @@ class Segmenter(NamedTuple):
     processor: "CLIPSegProcessor"
 
 
-def load_segmenter(source: str = "pocket") -> Segmenter:
+def load_segmenter(source: str | None = None) -> Segmenter:
     """The model that makes masks from words, on the CPU, in evaluation mode, silent.
 
     Args:
         source: "pocket", the path of a local folder, or a hub id such as
-            "CIDAS/clipseg-rd64-refined".
+            "CIDAS/clipseg-rd64-refined". Where left out, the `segmenter` in the folder that
+            COURSE_MODEL names; where that has none, the bundled one, and one line says so.
     Raises:
         ModelError: it cannot be had, or its files are missing or damaged.
     """
-    if source == "pocket":
+    bundled = POCKET / "segmenter"
+    found = bundled if source == "pocket" else source or find_segmenter()
+    if found == bundled:
         torch.set_num_threads(POCKET_THREADS)
         check_files(POCKET, ("segmenter", "tokenizer"))
     with quiet():
         try:
-            return read_segmenter(source)
+            return read_segmenter(found)
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             raise ModelError(
-                f"Cannot read the segmenter {source!r}: {first_line(error)}"
+                f"Cannot read the segmenter {str(found)!r}: {first_line(error)}"
             ) from error
 
 
-def read_segmenter(source: str) -> Segmenter:
-    """A segmenter as transformers keeps it; the bundled one shares the tokenizer of the rest."""
+def find_segmenter() -> Path:
+    """The folder of the segmenter that goes with COURSE_MODEL, see `load_segmenter`."""
+    chosen = os.environ.get("COURSE_MODEL") or "pocket"
+    folder = (POCKET if chosen == "pocket" else Path(chosen)) / "segmenter"
+    if folder.is_dir():
+        return folder
+    print(f"{chosen} has no segmenter. This is the bundled one: it knows only its small world.")
+    return POCKET / "segmenter"
+
+
+def read_segmenter(source: str | Path) -> Segmenter:
+    """A segmenter as transformers keeps it; in a model's folder it shares the model's tokenizer."""
     from transformers import (
         CLIPSegForImageSegmentation,
         CLIPSegProcessor,
@@ -320,15 +444,15 @@ def read_segmenter(source: str) -> Segmenter:
         ViTImageProcessor,
     )
 
-    folder = POCKET / "segmenter" if source == "pocket" else source
     model = CLIPSegForImageSegmentation.from_pretrained(
-        folder, use_safetensors=True, dtype=torch.float32
+        source, use_safetensors=True, dtype=torch.float32
     )
-    if source == "pocket":
-        sees = ViTImageProcessor.from_pretrained(folder)
-        processor = CLIPSegProcessor(sees, CLIPTokenizer.from_pretrained(POCKET / "tokenizer"))
+    beside = Path(source).parent / "tokenizer"
+    if beside.is_dir():
+        sees = ViTImageProcessor.from_pretrained(source)
+        processor = CLIPSegProcessor(sees, CLIPTokenizer.from_pretrained(beside))
     else:
-        processor = CLIPSegProcessor.from_pretrained(folder)
+        processor = CLIPSegProcessor.from_pretrained(source)
     return Segmenter(model.eval().requires_grad_(False), processor)
 
 

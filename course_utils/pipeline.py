@@ -105,6 +105,11 @@ def denoise(
     return z
 
 
+def placed(pipe: "StableDiffusionPipeline", x: Tensor) -> Tensor:
+    """A tensor where the pipeline computes, in its precision; itself where it is there already."""
+    return x.to(pipe._execution_device, pipe.unet.dtype)  # pipe.device is the CPU under offload
+
+
 def embed(
     pipe: "StableDiffusionPipeline", prompts: list[str], negative: str | list[str] | None
 ) -> Tensor:
@@ -140,7 +145,7 @@ def initial_noise(
     h, w = (side // FACTOR if side else own for side in (height, width))
     shape = (batch, pipe.unet.config.in_channels, h, w)
     eps = torch.randn(shape, generator=generator, dtype=pipe.unet.dtype)
-    return eps.to(pipe._execution_device)  # pipe.device is the CPU under offload
+    return placed(pipe, eps)
 
 
 def guide(eps: Tensor, g: float) -> Tensor:

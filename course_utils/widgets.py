@@ -2,14 +2,16 @@
 
 import io
 import math
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import anywidget
 import traitlets
+from ipywidgets import Dropdown, Label, VBox
 from PIL import Image
 
-from course_utils import vae
+from course_utils import models, vae
 from course_utils.inpaint import Stroke, check_stroke, paint_mask
 
 STATIC = Path(__file__).parent / "static"
@@ -62,3 +64,18 @@ class MaskPainter(anywidget.AnyWidget):
     def mask(self) -> Image.Image:
         """What the strokes cover: mode "L", 255 where the brush was, else 0."""
         return paint_mask(tuple(self.size), self.strokes)
+
+
+def choose_model(task: str = "text-to-image") -> VBox:
+    """A drop-down of the models that the notebook can run on; below it, what the chosen one needs.
+
+    Args:
+        task: as in `models.load`: not every model can do each.
+    Source: the section "At full size" of every notebook; see `models.choose`.
+    """
+    names = models.choices(task)
+    menu = Dropdown(options=names, value=names[0], description="model")
+    menu.value = os.environ.get("COURSE_MODEL") or "pocket"
+    said = Label("")
+    menu.observe(lambda change: setattr(said, "value", models.choose(change.new, task)), "value")
+    return VBox([menu, said])

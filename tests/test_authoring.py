@@ -100,12 +100,13 @@ def test_the_student_form_opens_the_exercise_and_folds_the_solution(tmp_path):
     assert [cell.cell_type for cell in cells] == [
         "markdown",
         "code",
+        "code",
         "markdown",
         "code",
         "markdown",
         "code",
     ]
-    opened, folded = cells[3].source, cells[4].source
+    opened, folded = cells[4].source, cells[5].source
     assert '"""Twice x."""\n    raise NotImplementedError("your turn")\n\n\ntry:' in opened
     assert "x + x" not in opened
     assert folded.startswith("<details><summary>Solution</summary>\n\n```python\ndef double")
@@ -115,10 +116,19 @@ def test_the_student_form_opens_the_exercise_and_folds_the_solution(tmp_path):
 
 def test_the_solution_form_keeps_the_solution_without_markers(tmp_path):
     cells = source.build_cells(place(tmp_path, SMALL), "solution").cells
-    assert len(cells) == 5
-    assert '"""Twice x."""\n    y = x + x\n    return y\n\n\ntry:' in cells[3].source
-    assert "solution" not in cells[3].source
-    assert "NotImplementedError(" not in cells[3].source
+    assert len(cells) == 6
+    assert '"""Twice x."""\n    y = x + x\n    return y\n\n\ntry:' in cells[4].source
+    assert "solution" not in cells[4].source
+    assert "NotImplementedError(" not in cells[4].source
+
+
+def test_a_title_gets_badges_and_the_cell_that_installs_the_course(tmp_path):
+    title, first, *rest = source.build_cells(place(tmp_path, SMALL), "student").cells
+    assert title.source.startswith("# A small notebook\n\n[![Open in Colab](https://colab.")
+    assert title.source.count("](https://") == 4
+    assert "google.colab" in first.source and "google.colab" not in rest[0].source
+    untitled = source.build_cells(place(tmp_path, "# %%\n1\n", "01_next"), "student").cells
+    assert [cell.source for cell in untitled] == ["1"]
 
 
 def test_ids_are_fixed_and_unique(tmp_path):
@@ -177,11 +187,11 @@ def test_both_forms_are_executed_and_written(built):
         assert nbformat.read(made.built(form), as_version=4) == notebooks[form]
         nbformat.validate(notebooks[form])
         assert execute.problems(notebooks[form]) == []
-        assert notebooks[form].cells[3].outputs[0].text == f"{answer}\n"
+        assert notebooks[form].cells[4].outputs[0].text == f"{answer}\n"
 
 
 def test_a_notebook_runs_in_its_own_folder(built):
-    folders = [notebook.cells[1].outputs[0].text for notebook in built[1].values()]
+    folders = [notebook.cells[2].outputs[0].text for notebook in built[1].values()]
     assert folders == ["notebooks\n", "solutions\n"]
 
 
@@ -208,8 +218,8 @@ def test_a_built_notebook_is_what_its_source_says(built):
     ("change", "message"),
     [
         (lambda text: text.replace("A small", "A large"), "cell 1 differs"),
-        (lambda text: text + "\n# %%\nprint(1)\n", "has 6 cells, its source gives 7"),
-        (lambda text: text.replace("needs-gpu", "needs-download"), "cell 6 differs"),
+        (lambda text: text + "\n# %%\nprint(1)\n", "has 7 cells, its source gives 8"),
+        (lambda text: text.replace("needs-gpu", "needs-download"), "cell 7 differs"),
     ],
 )
 def test_a_changed_source_is_noticed(built, tmp_path, change, message):
@@ -230,7 +240,7 @@ def test_a_missing_notebook_and_a_stray_one_are_noticed(tmp_path):
 
 def test_cells_with_needs_are_listed_by_name(tmp_path):
     found = build.needs(place(tmp_path, SMALL))
-    assert found == {"needs-download": [], "needs-gpu": ['00_small, cell 6: print("no GPU")']}
+    assert found == {"needs-download": [], "needs-gpu": ['00_small, cell 7: print("no GPU")']}
 
 
 @pytest.mark.parametrize(
@@ -246,6 +256,12 @@ def test_a_notebook_that_goes_wrong_is_not_written(tmp_path, code, message):
     with pytest.raises(BuildError, match=f"(?s)00_small, student form: .*{message}"):
         build.build(made, "student")
     assert not made.built("student").exists()
+
+
+def test_notebooks_are_built_on_the_bundled_model_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_MODEL", "sd-2.1")
+    with pytest.raises(BuildError, match="COURSE_MODEL is set"):
+        build.build(place(tmp_path, SMALL), "student")
 
 
 def test_a_cell_that_takes_too_long_is_stopped(tmp_path, monkeypatch):

@@ -97,3 +97,9 @@ def test_vae_quality_of_a_perfect_copy_is_high():
     figures = evaluate.vae_quality(Copy(), pictures)
     assert figures["vae_psnr"] == pytest.approx(20 * np.log10(255 / 3), abs=0.1)
     assert 0.99 < figures["vae_ssim"] <= 1
+
+
+def test_the_judge_sees_the_same_in_a_larger_picture():
+    drawn = sample(HELD_OUT + 3)
+    told = [load_judge().names(np.asarray(drawn.at(n).picture)[None]) for n in (128, 256, 512)]
+    assert told[0] == told[1] == told[2]

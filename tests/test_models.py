@@ -13,11 +13,12 @@ from unittest.mock import call, create_autospec
 import pytest
 import torch
 from diffusers import AutoencoderKL, StableDiffusionPipeline
+from safetensors.torch import load_file, save_file
 
 from course_utils import hub, models
 from course_utils.devices import Machine, Plan, make_plan, memory_needed, place
 from course_utils.hub import Copy
-from course_utils.models import POCKET, ModelError, architecture, check_folder, load
+from course_utils.models import DEFAULTS, POCKET, ModelError, architecture, check_folder, load
 
 ROOT = Path(__file__).parents[1]
 PARAMETERS = {  # of the published weights
@@ -543,3 +544,132 @@ def test_card_shows_the_judges_figures():
     assert "| prompt accuracy: color | 0.8125 |" in card
     assert "Not judged yet" in model_card({})
     assert "{" not in card.replace("{figures}", "{")
+
+
+# Another model in the notebooks
+
+
+def test_a_model_that_is_not_the_bundled_one_is_the_real_one(tiny, monkeypatch):
+    monkeypatch.setattr(hub, "cached_copy", None)
+    assert models.find_real(tiny) is tiny
+
+
+@pytest.mark.parametrize(
+    ("task", "call"),
+    [("text-to-image", "load('sd-2.1')"), ("inpaint", "load('sd-2.1', task='inpaint')")],
+)
+def test_one_line_says_why_there_is_no_real_model(pocket, monkeypatch, capsys, task, call):
+    monkeypatch.setattr(hub, "fetch", None)  # nothing is downloaded
+    monkeypatch.setattr(models, "find_machine", lambda: Machine(None, False, 16 * GB))
+    assert models.find_real(pocket, task) is None
+    [line] = capsys.readouterr().out.splitlines()
+    assert line == (
+        f"Not run here: sd-2.1 is not on this machine. course_utils.{call} downloads it, once "
+        "(about 5 GB)."
+    )
+    monkeypatch.setattr(models, "find_machine", lambda: Machine(16 * GB, False, 16 * GB))
+    models.find_real(pocket, task)
+    assert "(about 3 GB)" in capsys.readouterr().out
+
+
+def in_cache(monkeypatch, folder, present):
+    """Make the cache hold this model under one id."""
+
+    def cached_copy(hub_id, parts, half):
+        if hub_id != present:
+            raise ModelError(f"{hub_id} is not in the cache")
+        return Copy(hub_id, folder, None)
+
+    monkeypatch.setattr(hub, "cached_copy", cached_copy)
+    monkeypatch.setattr(hub, "fetch", None)
+
+
+def test_a_real_model_is_taken_from_the_cache(pocket, tiny_folder, monkeypatch, capsys):
+    in_cache(monkeypatch, tiny_folder, models.HUB_IDS["sd-2.1"]["inpaint_unet"][1])
+    found = models.find_real(pocket, "inpaint")
+    assert found.unet.config.in_channels == 9 and not found.unet.training
+    assert DEFAULTS not in found.scheduler.config
+    assert capsys.readouterr().out.startswith("sd-2.1: stabilityai/stable-diffusion-2-inpainting")
+    assert models.find_real(pocket, "img2img") is None
+
+
+def test_a_real_model_that_is_too_large_is_one_line(pocket, tiny_folder, monkeypatch, capsys):
+    in_cache(monkeypatch, tiny_folder, models.HUB_IDS["sd-2.1"]["unet"][0])
+    monkeypatch.setattr(models, "find_machine", lambda: Machine(None, False, 10**6))
+    monkeypatch.setattr(models, "count_parameters", lambda *_: SD21)
+    assert models.find_real(pocket) is None
+    [line] = capsys.readouterr().out.splitlines()
+    assert line.startswith("Not run here: The model needs about 6.5 GB of memory")
+
+
+def test_a_large_model_on_the_cpu_gets_all_threads(tiny_folder, monkeypatch):
+    monkeypatch.setattr(models, "find_machine", lambda: Machine(None, False, 16 * GB))
+    monkeypatch.setattr(models, "THREADS", 3)
+    torch.set_num_threads(1)
+    try:
+        load(str(tiny_folder))
+        assert torch.get_num_threads() == 1
+        monkeypatch.setattr(models, "count_parameters", lambda *_: SD21)
+        load(str(tiny_folder))
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(1)
+
+
+def test_models_to_choose_from(monkeypatch):
+    monkeypatch.delenv("COURSE_MODEL", raising=False)
+    assert models.choices() == ["pocket", "sd-2.1", "sd-1.5"]
+    assert models.choices("depth2img") == ["pocket", "sd-2.1"]
+    monkeypatch.setenv("COURSE_MODEL", "usb/sd")
+    assert models.choices() == ["pocket", "sd-2.1", "sd-1.5", "usb/sd"]
+    monkeypatch.setenv("COURSE_MODEL", "sd-1.5")
+    assert models.choices() == ["pocket", "sd-2.1", "sd-1.5"]
+
+
+@pytest.mark.parametrize(
+    ("name", "memory", "said"),
+    [
+        ("pocket", 16, "pocket needs nothing: it comes with the course."),
+        ("usb/sd", 16, "usb/sd is loaded from there."),
+        ("sd-2.1", 16, "sd-2.1 is downloaded once (about 5 GB), and runs on cpu in float32, about"),
+        ("sd-2.1", 4, "sd-2.1: The model needs about 6.5 GB of memory, this machine has 4.0 GB."),
+    ],
+)
+def test_a_choice_says_what_it_needs(monkeypatch, name, memory, said):
+    monkeypatch.setenv("COURSE_MODEL", "")  # so that it is put back
+    monkeypatch.setattr(models, "find_machine", lambda: Machine(None, False, memory * GB))
+    monkeypatch.setattr(hub, "fetch", None)
+    line = models.choose(name)
+    assert line.startswith(said) and line.endswith(
+        " Now run the notebook again from its first cell."
+    )
+    assert "\n" not in line and os.environ["COURSE_MODEL"] == name
+
+
+def test_a_choice_that_is_here_says_so(monkeypatch, tiny_folder):
+    monkeypatch.setenv("COURSE_MODEL", "")
+    in_cache(monkeypatch, tiny_folder, "stable-diffusion-v1-5/stable-diffusion-v1-5")
+    said = models.choose("sd-1.5")
+    assert "sd-1.5 is on this machine (stable-diffusion-v1-5/stable-diffusion-v1-5)." in said
+
+
+def test_the_segmenter_goes_with_the_model(tiny_folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("COURSE_MODEL", raising=False)
+    bundled = models.load_segmenter()
+    assert capsys.readouterr().out == ""
+    home = Path(shutil.copytree(tiny_folder, tmp_path / "home"))
+    monkeypatch.setenv("COURSE_MODEL", str(home))
+    same = models.load_segmenter()
+    [line] = capsys.readouterr().out.splitlines()
+    assert line.startswith(f"{home} has no segmenter. This is the bundled one")
+    shutil.copytree(POCKET / "segmenter", home / "segmenter")
+    weight = "decoder.film_mul.bias"
+    wanted = bundled.model.state_dict()[weight]
+    assert torch.equal(same.model.state_dict()[weight], wanted)
+    file = home / "segmenter" / "model.safetensors"
+    weights = load_file(file)
+    save_file(weights | {weight: weights[weight] + 1}, file, metadata={"format": "pt"})
+    own = models.load_segmenter()
+    assert torch.equal(own.model.state_dict()[weight], (weights[weight] + 1).float())
+    assert capsys.readouterr().out == ""
+    assert torch.equal(models.load_segmenter("pocket").model.state_dict()[weight], wanted)

@@ -58,7 +58,7 @@ def test_every_program_finds_what_the_one_before_it_made(tmp_path, monkeypatch):
     made = tmp_path / "pocket"
     for task, channels in {"text-to-image": 4, "img2img": 4, "inpaint": 9, "depth2img": 5}.items():
         assert load(str(made), task).unet.config.in_channels == channels
-    assert read_segmenter("pocket").model.config.projection_dim == 128
+    assert read_segmenter(made / "segmenter").model.config.projection_dim == 128
     assert (made / "judge").is_dir() and "cannot do" in (made / "README.md").read_text()
 
 

@@ -1,13 +1,14 @@
 """Widgets are thin: what they show and keep, without a browser."""
 
 import io
+import os
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from course_utils.inpaint import paint_mask
-from course_utils.widgets import MaskPainter
+from course_utils.widgets import MaskPainter, choose_model
 from course_utils.world import sample
 
 PICTURE = sample(4).picture
@@ -62,3 +63,20 @@ def test_strokes_set_later_are_checked_too():
     with pytest.raises(ValueError, match="finite numbers"):
         painter.strokes = [(float("inf"), [(1, 1)])]
     assert len(painter.strokes) == 2
+
+
+def test_the_drop_down_chooses_the_model_and_says_what_it_needs(monkeypatch):
+    monkeypatch.setenv("COURSE_MODEL", "usb/sd")
+    menu, said = choose_model("depth2img").children
+    assert menu.options == ("pocket", "sd-2.1", "usb/sd") and menu.value == "usb/sd"
+    assert menu.description == "model" and said.value == ""
+    menu.value = "pocket"
+    assert os.environ["COURSE_MODEL"] == "pocket"
+    assert said.value.startswith("pocket needs nothing") and "from its first cell" in said.value
+
+
+def test_the_drop_down_begins_at_the_bundled_model(monkeypatch):
+    monkeypatch.delenv("COURSE_MODEL", raising=False)
+    menu, _ = choose_model().children
+    assert (menu.value, menu.options) == ("pocket", ("pocket", "sd-2.1", "sd-1.5"))
+    assert "COURSE_MODEL" not in os.environ  # looking changes nothing

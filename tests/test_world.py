@@ -179,3 +179,21 @@ def test_people_are_called_by_their_clothes():
     assert mask_phrases("man", Scene("man", "beach", "red"))[0] == "the man in a red shirt"
     woman = Scene("woman", "park", "orange")
     assert mask_phrases("woman", woman)[1] == "a woman in an orange dress"
+
+
+def test_a_picture_in_another_size():
+    """For a model that draws in another size: what belongs together stays together."""
+    one = sample(4)
+    assert one.at(128) is one
+    for side in (64, 192, 512):
+        other = one.at(side)
+        assert other.picture.size == (side, side) and other.depth.shape == (side, side)
+        cover = sum(mask.astype(int) for mask in other.masks.values())
+        assert cover.shape == (side, side) and (cover == 1).all()
+        for name, mask in other.masks.items():
+            assert mask.mean() == pytest.approx(one.masks[name].mean(), abs=0.02)
+            assert set(other.depth[mask]) <= set(one.depth[one.masks[name]])
+    doubled = one.at(256)
+    assert np.array_equal(doubled.depth, one.depth.repeat(2, 0).repeat(2, 1))
+    small = np.asarray(doubled.picture.resize((128, 128)), int)
+    assert np.abs(small - np.asarray(one.picture, int)).mean() < 3

@@ -7,6 +7,7 @@ executed or written: the cells are made again and compared with the notebooks th
 """
 
 import argparse
+import os
 import sys
 import time
 from pathlib import Path
@@ -36,8 +37,11 @@ def build(place: Place, form: str) -> NotebookNode:
     Returns:
         the notebook as it was written.
     Raises:
-        BuildError: a cell failed, wrote to stderr or did not run, or the file is too large.
+        BuildError: a cell failed, wrote to stderr or did not run, the file is too large, or
+            COURSE_MODEL asks for another model.
     """
+    if os.environ.get("COURSE_MODEL"):
+        raise BuildError("COURSE_MODEL is set: notebooks are built on the bundled model. Unset it.")
     notebook = build_cells(place, form)
     path = place.built(form)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,16 +2,24 @@
 
 A source is `notebooks/src/NN_name.py` in the percent format. It becomes a student notebook, where
 each exercise is open and its solution lies folded under it, and a solution notebook, where each
-exercise is solved.
+exercise is solved. Under its title every notebook gets badges that open it elsewhere, and a cell
+that installs the course on Colab.
 """
 
 import hashlib
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from urllib.parse import quote
 
 import jupytext
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+try:
+    import tomllib
+except ModuleNotFoundError:  # Python 3.10
+    import tomli as tomllib
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = ROOT / "notebooks"
@@ -20,6 +28,26 @@ FORMS = ("student", "solution")
 EXERCISE = "exercise"  # the tag of a cell that holds a solution
 BEGIN, END = "# solution", "# end solution"
 YOUR_TURN = 'raise NotImplementedError("your turn")'
+
+BADGES = """\
+[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]\
+(https://colab.research.google.com/github/{repository}/blob/{tag}/{path})
+[![Open in Binder](https://mybinder.org/badge_logo.svg)]\
+(https://mybinder.org/v2/gh/{repository}/{tag}?labpath={quoted})"""
+FIRST_CELL = """\
+# On Colab: install the course, and leave torch as it is. Elsewhere this cell does nothing.
+import os
+import subprocess
+import sys
+from importlib import metadata, util
+
+if "google.colab" in sys.modules:
+    if not util.find_spec("course_utils"):
+        course = os.environ.get("COURSE_SOURCE", "git+{address}@{tag}")
+        wanted = [course, "torch==" + metadata.version("torch")]
+        subprocess.run([sys.executable, "-m", "pip", "install", "-q", *wanted], check=True)
+    from course_utils import devices
+    print(devices.found())"""
 
 METADATA = {  # the same on every machine
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
@@ -96,9 +124,29 @@ def build_cells(place: Place, form: str) -> NotebookNode:
     for number, cell in enumerate(source.cells, start=1):
         check_markers(cell, f"{place.name}, cell {number}")
         cells += _forms(cell, form)
+    if cells and cells[0].source.startswith("# "):
+        cells[:1] = opened_elsewhere(cells[0], place, form)
     for position, cell in enumerate(cells):
         cell.id = cell_id(place.name, position)
     return new_notebook(cells=cells, metadata=METADATA)
+
+
+def opened_elsewhere(title: NotebookNode, place: Place, form: str) -> list[NotebookNode]:
+    """The cell with the title, badges added under it, and the cell that installs the course."""
+    address, tag = repository()
+    path = f"notebooks/{place.built(form).relative_to(place.folder).as_posix()}"
+    name = address.removeprefix("https://github.com/")
+    badges = BADGES.format(repository=name, tag=tag, path=path, quoted=quote(path, safe=""))
+    first, _, rest = title.source.partition("\n")
+    title.source = f"{first}\n\n{badges}\n{rest}"
+    return [title, new_code_cell(FIRST_CELL.format(address=address, tag=tag))]
+
+
+@cache
+def repository() -> tuple[str, str]:
+    """Where the course is published, and the tag of this version, as pyproject.toml has them."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    return project["urls"]["Repository"], f"v{project['version']}"
 
 
 def cell_id(name: str, position: int) -> str:

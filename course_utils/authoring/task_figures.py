@@ -21,9 +21,9 @@ REPLACED = (  # the picture to start from, and what it is to show instead
 )
 REPAINTED = (  # the picture to start from, its seed, and what it is to become
     (Scene("man", "park bench", "red"), 4, "An oil painting of a man on a bench"),
-    (Scene("boat", "beach", "yellow"), 22, "A red house in the snow"),
-    (Scene("house", "snow", "blue"), 12, "A tree on a beach at sunset"),
-    (Scene("dog", "park", "black"), 24, "A watercolor of a white cat on a beach"),
+    (Scene("boat", "beach", "yellow"), 22, "A red house on a beach at sunset"),
+    (Scene("house", "snow", "blue"), 12, "A tree in the snow at sunset"),
+    (Scene("dog", "park", "black"), 24, "A watercolor of a white cat in a park"),
 )
 MARGIN = 14  # pixels of the hole around the thing: room for what shall come
 SETTINGS = {"num_inference_steps": 25, "guidance_scale": 4.0}

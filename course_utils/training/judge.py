@@ -25,6 +25,7 @@ from course_utils.training.data import roughen, world_pictures
 from course_utils.training.loop import Config, fit, read_config
 from course_utils.training.vae import to_model
 from course_utils.world import HELD_OUT
+from course_utils.world.vocabulary import SIZE
 
 BUILD = Path("build/train")
 WEIGHTS = POCKET / "judge" / "model.safetensors"
@@ -47,8 +48,11 @@ class Judge(nn.Module):
 
     @torch.no_grad()
     def classes(self, pictures: np.ndarray) -> dict[str, Tensor]:
-        """uint8 pictures (N, 128, 128, 3) → class numbers (N,) for each attribute."""
-        parts = [self(to_model(pictures[i : i + 64])) for i in range(0, len(pictures), 64)]
+        """uint8 pictures (N, H, W, 3) → class numbers (N,) for each attribute.
+
+        It learned from pictures of 128 pixels: others are first made that large.
+        """
+        parts = [self(fitted(to_model(pictures[i : i + 64]))) for i in range(0, len(pictures), 64)]
         return {name: torch.cat([part[name] for part in parts]).argmax(1) for name in CLASSES}
 
     def names(self, pictures: np.ndarray) -> list[dict[str, str]]:
@@ -58,6 +62,13 @@ class Judge(nn.Module):
             {name: known[int(seen[name][i])] for name, known in CLASSES.items()}
             for i in range(len(pictures))
         ]
+
+
+def fitted(x: Tensor) -> Tensor:
+    """Pictures (B, 3, H, W) in the size of the world's, (B, 3, 128, 128)."""
+    if x.shape[2:] == (SIZE, SIZE):
+        return x
+    return F.interpolate(x, (SIZE, SIZE), mode="bilinear", antialias=True)
 
 
 def load_judge() -> Judge:

@@ -20,10 +20,12 @@ from PIL import Image
 from skimage import data
 
 import course_utils
-from course_utils import checks, plotting, tour, vae
+from course_utils import checks, pipeline, plotting, tour, vae
+from course_utils.drawing import own_size
 from course_utils.world import HELD_OUT, Scene, render, sample
 
-pipe = course_utils.load("pocket")
+pipe = course_utils.load()
+side = own_size(pipe)  # of its pictures: 128 for the pocket model
 
 # %% [markdown]
 # **When you are done with this notebook you can**
@@ -61,8 +63,8 @@ plt.show()
 # Chelsea, which comes with scikit-image.
 
 # %%
-drawn = render(Scene("man", "park bench", color="yellow"), 5).picture
-photo = Image.fromarray(data.chelsea()).crop((90, 0, 390, 300)).resize((128, 128))
+drawn = render(Scene("man", "park bench", color="yellow"), 5).at(side).picture
+photo = Image.fromarray(data.chelsea()).crop((90, 0, 390, 300)).resize((side, side))
 x = torch.cat([vae.to_tensor(picture) for picture in (drawn, photo)])
 z = vae.encode(pipe.vae, x)
 back = vae.decode(pipe.vae, z)
@@ -87,7 +89,7 @@ plt.show()
 # picture is there, and the wider, the more channels it has (on a logarithmic scale).
 
 # %%
-way = vae.stages(pipe.vae, 128, 128)
+way = vae.stages(pipe.vae, side, side)
 ends = ("picture", "latents")
 plotting.hourglass([(s.name, s.shape, "data" if s.name in ends else "vae") for s in way])
 plt.show()
@@ -140,14 +142,15 @@ except ValueError as error:
 
 
 # %%
-def thumbnail(picture, side=18):
-    """Shrink a picture to side × side pixels and blow it up again."""
-    small = picture.resize((side, side), Image.Resampling.LANCZOS)
+def thumbnail(picture, n):
+    """Shrink a picture to n × n pixels and blow it up again."""
+    small = picture.resize((n, n), Image.Resampling.LANCZOS)
     return small.resize(picture.size, Image.Resampling.BICUBIC)
 
 
-small = torch.cat([vae.to_tensor(thumbnail(picture)) for picture in (drawn, photo)])
-rivals = {"VAE, 1,024 numbers": back, "18 × 18 thumbnail": small}
+n = int((z[0].numel() / 3) ** 0.5)  # so that three colours take no more numbers than the latents
+small = torch.cat([vae.to_tensor(thumbnail(picture, n)) for picture in (drawn, photo)])
+rivals = {f"VAE, {z[0].numel():,} numbers": back, f"{n} × {n} thumbnail": small}
 print(f"{'':25}   PSNR   SSIM")
 for i, picture in enumerate(("world", "photo")):
     for name, y in rivals.items():
@@ -173,9 +176,9 @@ plt.show()
 # on those. Here is how it does on many pictures of that world, none of which it was trained on:
 
 # %%
-world = torch.cat([vae.to_tensor(sample(HELD_OUT + seed).picture) for seed in range(48)])
-world_z = vae.encode(pipe.vae, world)
-returned = vae.decode(pipe.vae, world_z)
+samples = [sample(HELD_OUT + seed).at(side) for seed in range(48)]
+world = torch.cat([vae.to_tensor(one.picture) for one in samples])
+returned = torch.cat([vae.decode(pipe.vae, vae.encode(pipe.vae, y)) for y in world.split(8)])
 scores = torch.tensor([vae.psnr(a, b) for a, b in zip(world, returned, strict=True)])
 best, worst = int(scores.argmax()), int(scores.argmin())
 print(
@@ -261,7 +264,8 @@ plt.show()
 # Every VAE has its own. Let us measure ours on the 48 pictures of section 2:
 
 # %%
-mean, std = vae.posterior(pipe.vae, world)
+clouds = [vae.posterior(pipe.vae, y) for y in world.split(8)]
+mean, std = (torch.cat(parts) for parts in zip(*clouds, strict=True))
 raw = vae.draw_latents(mean, std, torch.Generator().manual_seed(0))
 print(f"our latents spread by {raw.std():.2f}: 1 / {raw.std():.2f} = {1 / raw.std():.3f}")
 print(f"the model's own number, from 512 pictures of its training: {s:.3f}")
@@ -284,7 +288,7 @@ plt.show()
 # %% [markdown]
 # One number for all four channels: together they have variance 1, though none of them is exactly
 # normal. Forget it, and nothing crashes. The pictures are just wrong. Forgotten on the way in, it makes the
-# latents 1 / s = 1.68 times as large as they should be; forgotten on the way out, s = 0.59 times:
+# latents 1 / s = 1.42 times as large as they should be; forgotten on the way out, s = 0.70 times:
 
 # %%
 scales = {"right": 1, "encoded without s": 1 / s, "decoded without 1 / s": s}
@@ -307,7 +311,7 @@ plt.show()
 
 # %%
 a, b = (
-    vae.to_tensor(render(Scene("dog", "snow", color=color), seed).picture)
+    vae.to_tensor(render(Scene("dog", "snow", color=color), seed).at(side).picture)
     for color, seed in (("black", 3), ("orange", 8))
 )
 za, zb = vae.encode(pipe.vae, a), vae.encode(pipe.vae, b)
@@ -434,7 +438,7 @@ print("pixels equal:         ", torch.equal(x[:1], pipe.image_processor.preproce
 # %%
 from torch.utils.flop_counter import FlopCounterMode
 
-from course_utils.models import architecture
+from course_utils.models import architecture, find_real
 
 real = architecture("sd-2.1", "vae")
 big = torch.empty(1, 3, 512, 512, device="meta")
@@ -458,8 +462,27 @@ plt.show()
 # One decoding costs as much as three calls of the real UNet. That is no trouble, because it happens
 # once. But it is what fills the memory when you draw large pictures.
 #
-# All cells above run on the real weights when you write `course_utils.load("sd-2.1")` at the top
-# (a download of 5 GB); the photograph comes back much sharper then.
+# The next cell sends a photograph through the real weights where they are on this machine. It comes back much
+# sharper than from ours; look at the letters and at the eyes.
+
+# %% tags=["needs-download"]
+full = find_real(pipe)
+if full:
+    photo = Image.fromarray(data.astronaut()).resize((own_size(full),) * 2)
+    x = pipeline.placed(full, vae.to_tensor(photo))
+    back = vae.decode(full.vae, vae.encode(full.vae, x))
+    title = f"there and back: {vae.psnr(x, back):.1f} dB"
+    plotting.show_pictures([photo, vae.to_picture(back)], ["photograph", title], size=3.5)
+    plt.show()
+
+# %% [markdown]
+# Choose another model here, and run this notebook again from its first cell. (For all notebooks at once, set the
+# environment variable `COURSE_MODEL` before Jupyter starts: to a name, a hub id, or the path of a folder.)
+
+# %% tags=["nbval-ignore-output"]
+from course_utils.widgets import choose_model
+
+choose_model()
 
 # %% [markdown]
 # ## 9 · Recap

@@ -17,7 +17,7 @@ import torch
 import course_utils
 from course_utils import checks, plotting, text, tour
 
-pipe = course_utils.load("pocket")
+pipe = course_utils.load()
 
 # %% [markdown]
 # **When you are done with this notebook you can**
@@ -93,9 +93,9 @@ for word in words:
 
 # %%
 prompt = "a small robot sitting on a park bench"
-ids = text.token_ids(prompt)
+ids = text.token_ids(prompt, pipe.tokenizer)
 count = len(text.tokens(prompt)) - 2
-print(f"{count} tokens and {77 - 2 - count} end tokens to fill up:", tuple(ids.shape))
+print(f"{count} tokens and {ids.shape[1] - 2 - count} end tokens to fill up:", tuple(ids.shape))
 print(ids[0, :14].tolist(), "…")
 theirs = pipe.tokenizer(prompt, padding="max_length", truncation=True, return_tensors="pt")
 print("equal to the tokenizer's own:", torch.equal(ids, theirs.input_ids))
@@ -202,7 +202,12 @@ print("as the model does it:", torch.allclose(gathered, text.attend(attention, h
 # %%
 plotting.heat_map(weights[0, 0], [f"{name} asks" for name in names], names, size=0.45, high=1.0)
 plotting.show_maps(
-    weights[0], [f"head {n}" for n in range(4)], size=2.1, signed=False, limit=1, bar="attention"
+    weights[0, :4],
+    [f"head {n}" for n in range(4)],
+    size=2.1,
+    signed=False,
+    limit=1,
+    bar="attention",
 )
 plt.show()
 
@@ -234,8 +239,10 @@ print("a later word never changes an earlier vector:", bool((matrix.triu(1) == 0
 # The UNet listens to all of them.
 
 # %%
-vectors = text.encode(pipe.text_encoder, text.token_ids("a red ball on a beach"))
-other = text.encode(pipe.text_encoder, text.token_ids("a red ball in the snow"))
+vectors, other = (
+    text.encode(pipe.text_encoder, text.token_ids(prompt, pipe.tokenizer))
+    for prompt in ("a red ball on a beach", "a red ball in the snow")
+)
 moved = (vectors - other).norm(dim=-1)[0] > 0
 print("places that differ:", "".join("×" if place else "·" for place in moved.tolist()))
 
@@ -268,7 +275,7 @@ plt.show()
 # | $w$ | `w` | one number |
 
 # %%
-ids = text.token_ids("a dog in the snow")
+ids = text.token_ids("a dog in the snow", pipe.tokenizer)
 dog, cat = (E[text.tokens(word)[1][0]] for word in ("dog", "cat"))
 
 
@@ -279,7 +286,7 @@ def mixed(w):
     return text.transform(pipe.text_encoder, x)
 
 
-typed = text.encode(pipe.text_encoder, text.token_ids("a cat in the snow"))
+typed = text.encode(pipe.text_encoder, text.token_ids("a cat in the snow", pipe.tokenizer))
 print("swapped by hand = typed:", torch.equal(mixed(1), typed))
 
 # %% [markdown]
@@ -307,7 +314,7 @@ plt.show()
 
 # %%
 day, night = (
-    text.encode(pipe.text_encoder, text.token_ids(prompt))
+    text.encode(pipe.text_encoder, text.token_ids(prompt, pipe.tokenizer))
     for prompt in ("a wave breaking during the day", "a wave breaking at night")
 )
 weights = (0, 0.5, 0.75, 1)
@@ -356,7 +363,7 @@ for prompt in ("a painting of a flooble", "a tiger on a beach", "a giraffe on a 
     strangers = [piece for (_, piece), s in zip(text.tokens(prompt), seen, strict=True) if not s]
     print(f"{prompt:25}", strangers)
 tiger, giraffe = (
-    text.encode(pipe.text_encoder, text.token_ids(f"a {animal} on a beach"))
+    text.encode(pipe.text_encoder, text.token_ids(f"a {animal} on a beach", pipe.tokenizer))
     for animal in ("tiger", "giraffe")
 )
 print("a tiger is a giraffe:", torch.equal(tiger, giraffe))
@@ -364,7 +371,8 @@ print("tokens it knows:", int(text.known(pipe.text_encoder, torch.arange(len(E))
 
 # %%
 strange = ["a painting of a flooble", "a tiger on a beach", "a giraffe on a beach"]
-pictures = [draw(text.encode(pipe.text_encoder, text.token_ids(prompt))) for prompt in strange]
+heard = [text.encode(pipe.text_encoder, text.token_ids(p, pipe.tokenizer)) for p in strange]
+pictures = [draw(vectors) for vectors in heard]
 plotting.show_pictures(pictures, strange, size=2.3)
 plt.show()
 
@@ -443,7 +451,7 @@ checks.check_cosine(cosine)
 
 # %%
 prompt = "A small robot, high resolution, sitting on a park bench"
-c, u = pipe.encode_prompt(prompt, "cpu", 1, True, negative_prompt="blurry")
+c, u = pipe.encode_prompt(prompt, pipe.device, 1, True, negative_prompt="blurry")
 for what, words, theirs in (("prompt", prompt, c), ("negative prompt", "blurry", u)):
     ours = text.encode(pipe.text_encoder, text.token_ids(words, pipe.tokenizer))
     print(f"{what} equal:", torch.equal(ours, theirs), tuple(ours.shape))
@@ -455,7 +463,7 @@ for what, words, theirs in (("prompt", prompt, c), ("negative prompt", "blurry",
 # real text encoder and gets (1, 8, 1024); padded, (1, 77, 1024).
 
 # %%
-from course_utils.models import architecture
+from course_utils.models import architecture, find_real
 
 flooble = torch.tensor([[number for number, _ in pairs]])
 padded = text.token_ids("A painting of a flooble")
@@ -475,8 +483,27 @@ for name in ("pocket", "sd-1.5", "sd-2.1"):
 # whose id is 0, and not with the end token. Ask `pipe.tokenizer.pad_token` and you need not
 # remember.)
 #
-# Write `course_utils.load("sd-2.1")` at the top to run every cell on the real weights, a download of
-# 5 GB. There, the flooble will be *something*.
+# To the real text encoder a flooble is *something*. The prompts of section 5 once more, where its weights are on this
+# machine: which are near each other?
+
+# %% tags=["needs-download"]
+full = find_real(pipe)
+if full:
+    summaries = text.summary(full.text_encoder, prompts, full.tokenizer)
+    similarity = text.cosine(summaries, summaries).float().cpu()
+    plotting.heat_map(similarity, rows, numbers, size=0.55)
+    plt.show()
+    for words, row in zip(prompts, similarity - 2 * torch.eye(len(prompts)), strict=True):
+        print(f"{words:37} is nearest to  {prompts[int(row.argmax())]}")
+
+# %% [markdown]
+# Choose another model here, and run this notebook again from its first cell. (For all notebooks at once, set the
+# environment variable `COURSE_MODEL` before Jupyter starts: to a name, a hub id, or the path of a folder.)
+
+# %% tags=["nbval-ignore-output"]
+from course_utils.widgets import choose_model
+
+choose_model()
 
 # %% [markdown]
 # ## 9 · Recap

@@ -15,10 +15,11 @@ import matplotlib.pyplot as plt
 import torch
 
 import course_utils
-from course_utils import checks, plotting, schedulers, tour, unet, vae
+from course_utils import checks, img2img, pipeline, plotting, schedulers, tour, unet, vae
+from course_utils.drawing import own_size
 from course_utils.world import Scene, render
 
-pipe = course_utils.load("pocket")
+pipe = course_utils.load()
 alpha_bar = pipe.scheduler.alphas_cumprod
 
 # %% [markdown]
@@ -55,12 +56,12 @@ plt.show()
 # | $\hat\epsilon$ | `eps_hat`, the answer | (1, 4, 16, 16) |
 
 # %%
-picture = render(Scene("ball", "beach", "red"), 2).picture
+picture = render(Scene("ball", "beach", "red"), 2).at(own_size(pipe)).picture
 x0 = vae.encode(pipe.vae, vae.to_tensor(picture))
 eps = torch.randn(x0.shape, generator=torch.Generator().manual_seed(0))
 t = 400
 xt = schedulers.add_noise(x0, eps, alpha_bar[[t]])
-c, _ = pipe.encode_prompt("a red ball on a beach", "cpu", 1, do_classifier_free_guidance=False)
+c, _ = pipe.encode_prompt("a red ball on a beach", pipe.device, 1, False)
 
 with torch.no_grad():
     eps_hat = pipe.unet(xt, t, c).sample
@@ -181,8 +182,8 @@ with torch.no_grad():
 
 # %% [markdown]
 # Only with the true timestep is hardly any of the noise missed (1 %). Told too small a $t$, it answers too
-# loudly (1.53 at $t = 1$; the noise has size 1). Told too large a $t$, the size may look right (0.97), but a
-# third of the noise is missed. A UNet must know how noisy its input is, and it believes what it is told.
+# loudly (1.61 at $t = 1$; the noise has size 1). Told too large a $t$, the size may look right (0.98), but more
+# than a third of the noise is missed. A UNet must know how noisy its input is, and it believes what it is told.
 
 # %% [markdown]
 # ## 4 · The picture it has in mind
@@ -243,7 +244,7 @@ plt.show()
 
 # %%
 prompts = ["", "a red ball on a beach", "a blue cube on a beach", "a cityscape at night"]
-encoded, _ = pipe.encode_prompt(prompts, "cpu", 1, do_classifier_free_guidance=False)
+encoded, _ = pipe.encode_prompt(prompts, pipe.device, 1, False)
 t = 750
 xt = schedulers.add_noise(x0, eps, alpha_bar[[t]])
 with torch.no_grad():
@@ -340,7 +341,8 @@ checks.check_extra_parameters(extra_parameters)
 @torch.no_grad()
 def forward(z, t, c):
     net = pipe.unet
-    time = net.time_embedding(unet.timestep_embedding(torch.full((len(z),), t), 64))
+    waves = unet.timestep_embedding(torch.full((len(z),), t), net.config.block_out_channels[0])
+    time = net.time_embedding(waves)
     x = net.conv_in(z)
     skips = [x]
     for block in net.down_blocks:
@@ -369,7 +371,7 @@ for t in (1, 400, 999):
 # article's shapes: (1, 4, 64, 64) goes in, (1, 4, 64, 64) comes out.
 
 # %%
-from course_utils.models import architecture
+from course_utils.models import architecture, find_real
 
 real = unet.blocks(architecture("sd-2.1", "unet"))
 print(unet.blocks_table(real))
@@ -396,6 +398,34 @@ for model, part in (
         f"{model} {part:13} takes {taken}, {sum(b.parameters for b in network):,} parameters, "
         f"{sum(b.flops for b in network) / 1e9:.1f} billion operations"
     )
+
+# %% [markdown]
+# What does the real one have in mind when it sees our ball under noise? The next cell asks it, where its weights are
+# on this machine.
+
+# %% tags=["needs-download"]
+full = find_real(pipe)
+if full:
+    large = vae.to_tensor(img2img.fit_picture(picture, own_size(full)))
+    clean = vae.encode(full.vae, pipeline.placed(full, large))
+    eps = torch.randn(clean.shape, generator=torch.Generator().manual_seed(0)).to(clean)
+    a, words = alpha_bar[[600]].to(clean), "a red ball on a beach"
+    noisy = schedulers.add_noise(clean, eps, a)
+    with torch.no_grad():
+        answer = full.unet(noisy, 600, full.encode_prompt(words, full.device, 1, False)[0]).sample
+    z = torch.cat([clean, noisy, schedulers.predict_x0(noisy, answer, a)])
+    titles = ["picture", "what the UNet sees, t = 600", "what it has in mind"]
+    plotting.show_pictures(pipeline.decode(full, z), titles, size=3)
+    plt.show()
+
+# %% [markdown]
+# Choose another model here, and run this notebook again from its first cell. (For all notebooks at once, set the
+# environment variable `COURSE_MODEL` before Jupyter starts: to a name, a hub id, or the path of a folder.)
+
+# %% tags=["nbval-ignore-output"]
+from course_utils.widgets import choose_model
+
+choose_model()
 
 # %% [markdown]
 # ## 9 · Recap

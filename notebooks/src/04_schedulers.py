@@ -17,12 +17,20 @@ import matplotlib.pyplot as plt
 import torch
 
 import course_utils
-from course_utils import checks, drawing, plotting, schedulers, tour, vae
+from course_utils import checks, drawing, pipeline, plotting, schedulers, tour, vae
 from course_utils.schedulers import SAMPLERS, Euler
 from course_utils.world import HELD_OUT, Scene, render, sample
 
-pipe = course_utils.load("pocket")
+pipe = course_utils.load()
 alpha_bar = pipe.scheduler.alphas_cumprod
+side = drawing.own_size(pipe)  # of its pictures: 128 for the pocket model
+
+
+def noise(batch, seed):
+    """Standard normal noise in the shape of the latents, (B, 4, h, w)."""
+    dice = torch.Generator().manual_seed(seed)
+    return pipeline.initial_noise(pipe, batch, side, side, dice)
+
 
 # %% [markdown]
 # **When you are done with this notebook you can**
@@ -104,7 +112,7 @@ plt.show()
 # of the same size.
 
 # %%
-picture = render(Scene("house", "snow", "red"), 3).picture
+picture = render(Scene("house", "snow", "red"), 3).at(side).picture
 x0 = vae.encode(pipe.vae, vae.to_tensor(picture))
 eps = torch.randn(x0.shape, generator=torch.Generator().manual_seed(0))
 
@@ -174,7 +182,7 @@ def ddpm_step(x, eps, a_t, a_s, noise):
 
 # %%
 model = schedulers.listen(pipe, "a cityscape at sunset", g=6)
-start = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(5))
+start = noise(1, seed=5)
 times = schedulers.spaced(12)
 
 
@@ -318,7 +326,7 @@ plt.show()
 
 # %%
 model = schedulers.listen(pipe, prompt, g=3)
-start = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(42))
+start = noise(1, seed=42)
 pictures, titles = [], []
 for name, make in SAMPLERS.items():
     sampler = make(alpha_bar, 25)
@@ -350,11 +358,10 @@ plt.show()
 # | | `start` | (B, 4, 16, 16), B = 7 |
 
 # %%
-memories = torch.cat(
-    [vae.encode(pipe.vae, vae.to_tensor(sample(HELD_OUT + k).picture)) for k in range(8)]
-)
+samples = [sample(HELD_OUT + k).at(side) for k in range(8)]
+memories = torch.cat([vae.encode(pipe.vae, vae.to_tensor(one.picture)) for one in samples])
 world = schedulers.ideal_model(memories, alpha_bar)
-start = torch.randn(7, 4, 16, 16, generator=torch.Generator().manual_seed(0))
+start = noise(7, seed=0)
 reference = schedulers.sample(SAMPLERS["heun"](alpha_bar, 999, "trailing"), world, start)
 
 steps = [5, 10, 20, 50, 100]
@@ -419,7 +426,7 @@ print("fine end" + "".join(f"{fine_end(n):8.3f}" for n in steps))
 
 # %%
 model = schedulers.listen(pipe, "a cat on a beach", g=6)
-start = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(1))
+start = noise(1, seed=1)
 reference = schedulers.sample(SAMPLERS["dpm++"](alpha_bar, 60, "trailing"), model, start)
 pictures, titles = [], []
 for name in ("pndm", "ddim", "dpm++"):
@@ -433,7 +440,7 @@ plt.show()
 
 # %% [markdown]
 # The order has turned round: PNDM is worst. At five steps plain DDIM is safest; from ten on DPM++ and DDIM
-# are close, DPM++ a little ahead. Why? PNDM draws a polynomial through its last four answers. A perfect
+# are close. Why? PNDM draws a polynomial through its last four answers. A perfect
 # model answers smoothly; a real one, its differences made six times larger by guidance, does not, and where
 # answers jump the polynomial overshoots. With many short steps it is safe: Stable Diffusion was published
 # with 50 of them. DPM++ was made for guided models: it looks back once only, at the clean estimate, which
@@ -510,11 +517,11 @@ checks.check_order(order)
 # ## 8 · The proof
 #
 # For each of the eight: our sampler and diffusers' own, each on its own way from the same noise, with the
-# pocket UNet between. After *every* step the latents must be equal, to the last bit.
+# model's UNet between. After *every* step the latents must be equal, to the last bit.
 
 # %%
 model = schedulers.listen(pipe, "a wave breaking")
-start = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(0))
+start = noise(1, seed=0)
 for name, make in SAMPLERS.items():
     theirs = drawing.make_scheduler(name, pipe.scheduler)
     theirs.set_timesteps(4)
@@ -530,7 +537,7 @@ for name, make in SAMPLERS.items():
 
 # %%
 from course_utils import unet
-from course_utils.models import architecture
+from course_utils.models import architecture, find_real
 
 flops = sum(block.flops for block in unet.blocks(architecture("sd-2.1", "unet")))
 for name, steps in (("ddpm", 999), ("ddim", 50), ("pndm", 50), ("heun", 20), ("dpm++", 20)):
@@ -539,6 +546,29 @@ for name, steps in (("ddpm", 999), ("ddim", 50), ("pndm", 50), ("heun", 20), ("d
         f"{name:8}{steps:4} steps: {calls:4} calls, each for two latents: "
         f"{2 * calls * flops / 1e12:8,.1f} trillion operations"
     )
+
+# %% [markdown]
+# Is it worth it? The winter cityscape of section 5, from the real model where it is on this machine:
+
+# %% tags=["needs-download"]
+full = find_real(pipe)
+if full:
+    ways = [("pndm", 50), ("pndm", 10), ("dpm++", 10)]
+    pictures = [
+        drawing.draw(full, prompt, steps=n, guidance=7.5, seed=42, scheduler=name)
+        for name, n in ways
+    ]
+    plotting.show_pictures(pictures, [f"{name}, {n} steps" for name, n in ways], size=3)
+    plt.show()
+
+# %% [markdown]
+# Choose another model here, and run this notebook again from its first cell. (For all notebooks at once, set the
+# environment variable `COURSE_MODEL` before Jupyter starts: to a name, a hub id, or the path of a folder.)
+
+# %% tags=["nbval-ignore-output"]
+from course_utils.widgets import choose_model
+
+choose_model()
 
 # %% [markdown]
 # ## 10 · Recap

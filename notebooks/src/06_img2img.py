@@ -20,13 +20,14 @@ from torch import Tensor
 
 import course_utils
 from course_utils import checks, img2img, pipeline, plotting, schedulers, tour, vae
-from course_utils.drawing import make_scheduler
+from course_utils.drawing import make_scheduler, own_size
 from course_utils.world import Scene, render
 
-pipe = course_utils.load("pocket", task="img2img")
+pipe = course_utils.load(task="img2img")
 pipe.scheduler = make_scheduler("dpm++", pipe.scheduler)
 seed, steps, g = 7, 20, 3
-drawn = render(Scene("man", "park bench", color="red"), 0)
+side = own_size(pipe)  # of its pictures: 128 for the pocket model
+drawn = render(Scene("man", "park bench", color="red"), 0).at(side)
 picture = drawn.picture
 
 # %% [markdown]
@@ -165,7 +166,8 @@ print(source[source.index("    prompts =") :])
 
 # %% [markdown]
 # One detail of the picture is left: what became of the red shirt? The prompt does not mention it, so the
-# UNet paints something nearer to what is usual. **Say in the prompt what should stay.**
+# UNet paints something nearer to what is usual, a darker shirt here, and a grey one where the strength is
+# greater (section 3). **Say in the prompt what should stay.**
 
 
 # %%
@@ -231,7 +233,7 @@ plt.show()
 # | does the judge see a woman? | the thing | free |
 # | does the judge see a beach? | the place | free |
 #
-# The judge, a classifier trained on true pictures of the world, is the one of notebook 05. To save time
+# The judge, a classifier trained on true pictures of the world, is the one of notebook 05, and knows nothing else. To save time
 # each run has 10 steps here, not 20. For comparison, the PSNR to the input of *somebody else*: a result
 # that is no nearer to its own input has forgotten it.
 
@@ -240,7 +242,8 @@ from course_utils.training.judge import load_judge
 
 judge = load_judge()
 colors = ["red", "blue", "yellow", "green", "white"]
-men = [render(Scene("man", "park bench", color=color), i).picture for i, color in enumerate(colors)]
+scenes = [Scene("man", "park bench", color=color) for color in colors]
+men = [render(scene, i).at(side).picture for i, scene in enumerate(scenes)]
 asked = ["An oil painting of a woman on a beach"] * len(men)
 
 
@@ -345,9 +348,9 @@ plotting.show_pictures(ends, ["input", "8 × strength 0.2", "1 × strength 1"], 
 plt.show()
 
 # %% [markdown]
-# A single pass can hardly make red yellow: too much red is left under so little noise. It makes it *less red*.
-# The next pass does not know what went before; for it, less red is how the picture is. So small changes add
-# up.
+# The first pass cannot make red quite yellow: too much red is left under so little noise. It makes it a muddy
+# mixture. The next pass does not know what went before; for it, that mixture is how the picture is, and it makes
+# that more yellow. So small changes add up.
 #
 # The place does not change at all, though the prompt asks for it every time. No pass ever comes to the
 # timesteps at which places are decided. So 8 × 0.2 is not 1.6, and not 1 either, although it calls the UNet
@@ -370,7 +373,7 @@ cat, astronaut, logo = map(Image.fromarray, (data.chelsea(), data.astronaut(), d
 sideways = astronaut.crop((40, 0, 400, 420)).rotate(90, expand=True)
 sideways.getexif()[0x0112] = 6  # the camera's note: turn it by 90 degrees
 files = [sideways, logo, cat]
-fitted = [img2img.fit_picture(file) for file in files]
+fitted = [img2img.fit_picture(file, side) for file in files]
 for file, fits in zip(files, fitted, strict=True):
     print(f"{file.width} × {file.height} {file.mode:4} → {fits.width} × {fits.height} {fits.mode}")
 pairs = [one for pair in zip(files, fitted, strict=True) for one in pair]
@@ -500,16 +503,15 @@ pipe.scheduler = own
 # %% [markdown]
 # ## 9 · At full size
 #
-# Nothing in the loop changes: the same UNet, the same VAE, no other weights. `load("sd-2.1",
-# task="img2img")` is all there is to write, and the picture should have 512 × 512 pixels. What does
-# change is the price of a step, and so what strength saves. For the library's default of 50 steps, with
+# Nothing in the loop changes: the same UNet, the same VAE, no other weights; and the picture should have
+# 512 × 512 pixels. What does change is the price of a step, and so what strength saves. For the library's default of 50 steps, with
 # guidance:
 
 # %%
 from torch.utils.flop_counter import FlopCounterMode
 
 from course_utils import unet
-from course_utils.models import architecture
+from course_utils.models import architecture, find_real
 
 real = architecture("sd-2.1", "vae")
 with FlopCounterMode(display=False) as coding:  # there and back
@@ -519,6 +521,30 @@ for strength in (0.2, 0.6, 0.8, 1):
     left = int(50 * strength)
     work = (coding.get_total_flops() + left * call) / 1e12
     print(f"strength {strength:3}: {left:2} steps, {work:5.1f} trillion operations")
+
+# %% [markdown]
+# The astronaut of section 6 once more, by our function and the real model, where it is on this machine:
+
+# %% tags=["needs-download"]
+full = find_real(pipe, "img2img")
+if full:
+    photo = img2img.fit_picture(astronaut, own_size(full))
+    tried, shown = (0.4, 0.7), [photo]
+    for strength in tried:
+        options = {"num_inference_steps": 30, "generator": torch.Generator().manual_seed(seed)}
+        z = img2img.img2img(full, wishes[1], photo, strength, **options)
+        shown += pipeline.decode(full, z)
+    plotting.show_pictures(shown, ["photograph", *[f"strength {s}" for s in tried]], size=3)
+    plt.show()
+
+# %% [markdown]
+# Choose another model here, and run this notebook again from its first cell. (For all notebooks at once, set the
+# environment variable `COURSE_MODEL` before Jupyter starts: to a name, a hub id, or the path of a folder.)
+
+# %% tags=["nbval-ignore-output"]
+from course_utils.widgets import choose_model
+
+choose_model("img2img")
 
 # %% [markdown]
 # ## 10 · Recap

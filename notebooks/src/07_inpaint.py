@@ -20,13 +20,15 @@ from torch import Tensor
 
 import course_utils
 from course_utils import checks, img2img, inpaint, pipeline, plotting, vae
-from course_utils.drawing import make_scheduler
+from course_utils.drawing import make_scheduler, own_size
 from course_utils.world import Scene, render
 
-pipe = course_utils.load("pocket", task="inpaint")
+pipe = course_utils.load(task="inpaint")
 pipe.scheduler = make_scheduler("dpm++", pipe.scheduler)
 seed, steps, g = 8, 12, 3
-drawn = render(Scene("dog", "park bench", quality="high resolution"), 5)
+side = own_size(pipe)  # of its pictures: 128 for the pocket model
+size = pipe.unet.config.sample_size  # of its latents: 16
+drawn = render(Scene("dog", "park bench", quality="high resolution"), 5).at(side)
 picture = drawn.picture
 prompt = "A small robot, high resolution, sitting on a park bench"
 
@@ -40,10 +42,10 @@ prompt = "A small robot, high resolution, sitting on a park bench"
 
 # %%
 way = [
-    ("picture", "3 × 128 × 128", "data"),
-    ("mask", "1 × 128 × 128", "data"),
+    ("picture", f"3 × {side} × {side}", "data"),
+    ("mask", f"1 × {side} × {side}", "data"),
     ("VAE encoder", "of the rest", "vae"),
-    ("nine channels", "9 × 16 × 16", "data"),
+    ("nine channels", f"9 × {size} × {size}", "data"),
     ("UNet", "sees the hole", "unet"),
     ("VAE decoder", "notebook 01", "vae"),
     ("paste", "inside only", "data"),
@@ -65,7 +67,7 @@ def options(seed=seed, steps=steps):
     return {"num_inference_steps": steps, "guidance_scale": g, "generator": generator}
 
 
-ordinary = course_utils.load("pocket", task="img2img")  # a UNet of four channels, as so far
+ordinary = course_utils.load(task="img2img")  # a UNet of four channels, as so far
 ordinary.scheduler = make_scheduler("dpm++", ordinary.scheduler)
 tries = [0.2, 0.4, 0.7]
 shown = [
@@ -102,6 +104,8 @@ print("the dog covers", f"{exact.mean():.1%}", "of the picture")
 
 # %%
 strokes = [(28, [(54, 52), (66, 52)]), (30, [(62, 70), (70, 84)]), (10, [(78, 88), (94, 76)])]
+k = side / 128  # they were made on a picture of 128 × 128
+strokes = [(k * width, [(k * x, k * y) for x, y in points]) for width, points in strokes]
 painted = inpaint.paint_mask(picture.size, strokes)
 print(
     "mode", painted.mode, "size", painted.size, "covers", f"{np.mean(np.asarray(painted) > 0):.1%}"
@@ -154,7 +158,7 @@ plt.show()
 
 # %%
 empty = inpaint.mask_from_words(segmenter, picture, "the boat")
-for mask in (empty, exact[:64], exact.astype(float) * 7):
+for mask in (empty, exact[: side // 2], exact.astype(float) * 7):
     try:
         inpaint.mask_tensor(mask, picture.size)
     except ValueError as error:
@@ -164,7 +168,8 @@ for mask in (empty, exact[:64], exact.astype(float) * 7):
 # For the robot we take a box around the dog, with some room: a robot need not have the outline of a dog.
 
 # %%
-box = inpaint.box_around(exact, margin=8)
+room = side // 16
+box = inpaint.box_around(exact, margin=room)
 hole = Image.fromarray(box)
 print(hole.size, hole.mode, f"covers {box.mean():.1%}")
 
@@ -186,7 +191,7 @@ print(hole.size, hole.mode, f"covers {box.mean():.1%}")
 # %%
 x, m = vae.to_tensor(picture), inpaint.mask_tensor(hole, picture.size)
 generator = torch.Generator().manual_seed(seed)
-noise = torch.randn((1, 4, 16, 16), generator=generator)
+noise = torch.randn((1, 4, size, size), generator=generator)
 masked = x * (1 - m)
 small, kept = inpaint.hole_channels(pipe, x, m, generator).split([1, 4], dim=1)
 nine = torch.cat([noise, small, kept], dim=1)
@@ -286,8 +291,8 @@ looks = {
     "oil painting": Scene("dog", "park bench", style="oil painting"),
     "sunset": Scene("dog", "park bench", time="sunset"),
 }
-dogs = [render(scene, 2) for scene in looks.values()]
-boxes = [inpaint.box_around(dog.masks["dog"], margin=8) for dog in dogs]
+dogs = [render(scene, 2).at(side) for scene in looks.values()]
+boxes = [inpaint.box_around(dog.masks["dog"], margin=room) for dog in dogs]
 fitting = [
     "A small robot sitting on a park bench",
     "An oil painting of a small robot sitting on a park bench",
@@ -344,7 +349,7 @@ plotting.show_maps(
 plt.show()
 
 # %% [markdown]
-# Almost no pixel is the same. Much of that is the toll of the VAE (notebook 01): nothing that has been latents
+# Hardly any pixel is the same. Much of that is the toll of the VAE (notebook 01): nothing that has been latents
 # comes back exactly. The UNet adds its own share. The remedy is not a better network. It is one line:
 #
 # $$x_\text{out} = m \odot x_\text{painted} + (1 - m) \odot x$$
@@ -377,9 +382,9 @@ plt.show()
 # wave at sunset is lost. Both ways, six pictures each:
 
 # %%
-sea = render(Scene("wave", "sea", time="sunset"), 3).picture
+sea = render(Scene("wave", "sea", time="sunset"), 3).at(side).picture
 half = Image.new("L", sea.size)
-half.paste(255, (64, 0, 128, 128))
+half.paste(255, (side // 2, 0, side, side))
 prompts, rows = ["a wave breaking at sunset"] * 6, []
 for which, loop in ((pipe, inpaint.inpaint), (ordinary, inpaint.inpaint_blended)):
     latents = loop(which, prompts, sea, half, **options(3))
@@ -393,8 +398,8 @@ plt.show()
 # %% [markdown]
 # Without one more weight, the pocket UNet finishes a wave: that is remarkable. It sees the kept half, as noisy as
 # everything else, and at each step it fits its own half to it a little more. But look for the sun. It stands in the
-# kept half, and yet some pictures get a second one. We counted 24 pictures a way (the seeds 0 to 3): 2 second suns
-# with nine channels, 7 with four. The reason is *when* a UNet learns what is kept. Under the noise of the first
+# kept half, and yet some of its pictures get a second one. We counted 24 pictures a way (the seeds 0 to 3): no
+# second sun with nine channels, 6 with four. The reason is *when* a UNet learns what is kept. Under the noise of the first
 # steps the four-channel UNet can hardly see the sun, and that is when the places of things are decided (notebook
 # 06). The nine-channel UNet sees the kept half without noise from the first step on.
 #
@@ -501,11 +506,10 @@ pipe.scheduler = own
 # %% [markdown]
 # ## 8 · At full size
 #
-# The real inpainting UNets have nine channels as well, and this loop draws with them: `load("sd-2.1",
-# task="inpaint")`. (There never was a 2.1 of it; that is the 2.0 model, with a UNet of the same shape.) How much does it cost a network of 866 million parameters to see a hole?
+# The real inpainting UNets have nine channels as well, and this loop draws with them. (There never was a 2.1 of it; that is the 2.0 model, with a UNet of the same shape.) How much does it cost a network of 866 million parameters to see a hole?
 
 # %%
-from course_utils.models import architecture
+from course_utils.models import architecture, find_real
 
 for name in ("sd-1.5", "sd-2.1"):
     usual, seeing = (architecture(name, part) for part in ("unet", "inpaint_unet"))
@@ -522,6 +526,30 @@ print(
 # Five channels more into 320 filters of 3 × 3 weights: 14,400 numbers, 17 in a million of the network. The
 # training behind them was no small thing; its authors report 440,000 steps for the 1.5 model.
 #
+# The dog and its robot, by our function and the real model, where it is on this machine:
+
+# %% tags=["needs-download"]
+full = find_real(pipe, "inpaint")
+if full:
+    large = (own_size(full),) * 2
+    dog, mask = picture.resize(large), hole.resize(large)
+    generator = torch.Generator().manual_seed(seed)
+    z = inpaint.inpaint(full, prompt, dog, mask, num_inference_steps=30, generator=generator)
+    robot = inpaint.composite(dog, pipeline.decode(full, z)[0], mask)
+    shown = [dog, plotting.tinted(dog, mask), robot]
+    plotting.show_pictures(shown, ["input", "mask", prompt], size=3)
+    plt.show()
+
+# %% [markdown]
+# Choose another model here, and run this notebook again from its first cell. (For all notebooks at once, set the
+# environment variable `COURSE_MODEL` before Jupyter starts: to a name, a hub id, or the path of a folder.)
+
+# %% tags=["nbval-ignore-output"]
+from course_utils.widgets import choose_model
+
+choose_model("inpaint")
+
+# %% [markdown]
 # ## 9 · Recap
 #
 # - A mask says where. It can be computed, painted, or asked for with words; white is painted anew.

@@ -6,8 +6,8 @@
 # You should know: notebook 06 for the loop, notebook 07 for a UNet with more channels ·
 # Time: 40 minutes · Needs: any laptop, no GPU, no download
 #
-# Img2Img keeps colours. By the time its strength has made snow of the sand, what replaces the boat no longer stands
-# where the boat stood. Often we want the opposite: keep *where things are*, forget how they looked. So tell the
+# Img2Img keeps colours. By the time its strength has made a house of the boat, the house no longer stands where the
+# boat stood. Often we want the opposite: keep *where things are*, forget how they looked. So tell the
 # UNet where things are, and nothing else. Give it the **depth** of the picture.
 
 # %%
@@ -16,19 +16,22 @@ import inspect
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from skimage import data
 from torch import Tensor
 
 import course_utils
 from course_utils import checks, depth2img, img2img, inpaint, pipeline, plotting, vae
-from course_utils.drawing import make_scheduler
+from course_utils.drawing import make_scheduler, own_size
 from course_utils.world import HELD_OUT, Scene, render, sample
 
-pipe = course_utils.load("pocket", task="depth2img")
+pipe = course_utils.load(task="depth2img")
 pipe.scheduler = make_scheduler("dpm++", pipe.scheduler)
 seed, steps, g = 7, 12, 4
-drawn = render(Scene("man", "park bench", color="red"), 0)
+side = own_size(pipe)  # of its pictures: 128 for the pocket model
+size = pipe.unet.config.sample_size  # of its latents: 16
+drawn = render(Scene("man", "park bench", color="red"), 0).at(side)
 picture = drawn.picture
 
 # %% [markdown]
@@ -41,13 +44,13 @@ picture = drawn.picture
 
 # %%
 way = [
-    ("picture", "3 × 128 × 128", "data"),
+    ("picture", f"3 × {side} × {side}", "data"),
     ("DPT", "how near?", "vae"),
-    ("depth", "1 × 16 × 16", "data"),
-    ("five channels", "5 × 16 × 16", "data"),
+    ("depth", f"1 × {size} × {size}", "data"),
+    ("five channels", f"5 × {size} × {size}", "data"),
     ("UNet", "sees the layout", "unet"),
     ("VAE decoder", "notebook 01", "vae"),
-    ("picture", "3 × 128 × 128", "data"),
+    ("picture", f"3 × {side} × {side}", "data"),
 ]
 plotting.chain(way)
 plt.show()
@@ -81,14 +84,19 @@ def metres(near):
     return 10 / np.maximum(np.asarray(near), 0.2)
 
 
+def pixels(near):
+    """Nearness for each pixel of the picture, (1, H, W): an estimator may see it smaller or larger."""
+    return F.interpolate(near[None], (side, side), mode="bicubic")[0]
+
+
 near = depth2img.estimate_depth(pipe, picture)
 print("nearness", tuple(near.shape), f"from {near.min():.1f} to {near.max():.1f}")
 for name, mask in drawn.masks.items():
-    here, guess = np.median(drawn.depth[mask]), np.median(metres(near[0])[mask])
+    here, guess = np.median(drawn.depth[mask]), np.median(metres(pixels(near)[0])[mask])
     print(f"{name:7} true {here:5.1f} m, estimated {guess:5.1f} m")
 
 truth = 10 / drawn.depth
-guess = near[0].numpy()
+guess = pixels(near)[0].numpy()
 maps = [truth, guess, np.abs(guess - truth)]
 plotting.show_pictures([picture], size=2)
 plotting.show_maps(
@@ -106,15 +114,14 @@ def measured_error(near, depth):
     return float((np.abs(metres(near) - depth) / depth).mean())
 
 
-unseen = [sample(HELD_OUT + n) for n in range(60)]
-errors = [
-    measured_error(depth2img.estimate_depth(pipe, one.picture)[0], one.depth) for one in unseen
-]
+unseen = [sample(HELD_OUT + n).at(side) for n in range(60)]
+seen = [pixels(depth2img.estimate_depth(pipe, one.picture))[0] for one in unseen]
+errors = [measured_error(near, one.depth) for near, one in zip(seen, unseen, strict=True)]
 print(f"mean relative error on {len(unseen)} pictures: {np.mean(errors):.1%}")
 order = np.argsort(errors)
 chosen = [int(order[n]) for n in (0, 30, 59)]
 shown = [unseen[n] for n in chosen]
-guesses = [depth2img.estimate_depth(pipe, one.picture)[0] for one in shown]
+guesses = [seen[n] for n in chosen]
 titles = [f"error {errors[n]:.0%}" for n in chosen]
 plotting.show_pictures([one.picture for one in shown], titles, size=1.8)
 plotting.show_maps(
@@ -146,8 +153,8 @@ plt.show()
 # | $\delta$, the fifth channel | `depth` | (1, 1, 16, 16) |
 
 # %%
-depth = depth2img.depth_channel(near, 1, [16, 16])
-twice = depth2img.depth_channel(2 * near + 3, 1, [16, 16])
+depth = depth2img.depth_channel(near, 1, [size, size])
+twice = depth2img.depth_channel(2 * near + 3, 1, [size, size])
 print("depth", tuple(depth.shape), f"from {depth.min():.0f} to {depth.max():.0f}")
 print(
     "twice as near and three more:",
@@ -192,7 +199,7 @@ with torch.no_grad():
         z = pipe.scheduler.step(u + g * (c - u), t, z).prev_sample
 
 result = pipeline.decode(pipe, z)[0]
-fine = depth2img.depth_channel(near, 1, [128, 128])[0, 0]
+fine = depth2img.depth_channel(near, 1, [side, side])[0, 0]
 plotting.show_pictures([picture, fine, result], ["input", "its depth", prompt], size=2.6)
 plt.show()
 
@@ -209,8 +216,8 @@ print(source[source.index("    prompts =") :])
 # %% [markdown]
 # ## 4 · Layout kept, content changed
 #
-# Does it do what Img2Img cannot? Two pictures in which the thing stands at the side, prompts that leave nothing
-# as it was, and the same noise for both ways:
+# Does it do what Img2Img cannot? Two pictures in which the thing stands at the side, prompts for another thing in
+# another light, and the same noise for both ways:
 
 
 # %%
@@ -222,13 +229,13 @@ def repaint(which, wish, image, strength, seed=seed, **more):
     return pipeline.decode(which, loop(which, wish, image, **settings, **more))[0]
 
 
-ordinary = course_utils.load("pocket", task="img2img")
+ordinary = course_utils.load(task="img2img")
 ordinary.scheduler = make_scheduler("dpm++", ordinary.scheduler)
 ways = {"Img2Img": ordinary, "Depth2Img": pipe}
 strengths = (0.6, 0.8, 1.0)
-boat = render(Scene("boat", "beach", color="yellow"), 22)
-man = render(Scene("man", "park bench", color="red"), 4)
-tasks = {"A red house in the snow": boat, "A robot on a park bench at night": man}
+boat = render(Scene("boat", "beach", color="yellow"), 22).at(side)
+man = render(Scene("man", "park bench", color="red"), 4).at(side)
+tasks = {"A red house on a beach at sunset": boat, "A robot on a park bench at night": man}
 shown, titles = [], []
 for wish, scene in tasks.items():
     shown.append(scene.picture)
@@ -240,9 +247,13 @@ plotting.show_pictures(shown, titles, columns=7, size=1.5)
 plt.show()
 
 # %% [markdown]
-# At 0.6 much is kept that should go: the sea stays sea. From 0.8 on the prompt has its way. But then Img2Img lets go
-# of the place as well: house and robot move to the middle, where things usually are. With the depth they stay
-# where boat and man were. **Depth lets you take a high strength and still keep the layout.**
+# The prompt has its way in all of them. But the higher the strength, the more Img2Img lets go of the layout: house
+# and robot move to the middle, where things usually are. With the depth they stay where boat and man were, and as
+# large. **Depth lets you take a high strength and still keep the layout.**
+#
+# The prompts leave beach and park where they are, for a reason. In our world the depth of a beach, with the sea behind
+# it, is that of no other place. The UNet has learned that as well: asked for a house *in the snow*, it would believe
+# the depth, and paint a beach.
 #
 # Now measured: how far did the thing move? Where it was, the world tells; where it is now, the segmenter of
 # notebook 07 finds. Strength 0.8, each picture drawn with three noises:
@@ -266,12 +277,12 @@ def moved(which, wish, scene, what, strength):
 
 
 for name, which in ways.items():
-    house = moved(which, "A red house in the snow", boat, "the house", 0.8)
-    robot = moved(which, "A robot on a park bench at night", man, "the robot", 0.8)
-    print(f"{name:9} house {np.nanmean(house):4.1f} pixels, robot {np.nanmean(robot):4.1f}")
+    house = torch.tensor(moved(which, "A red house on a beach at sunset", boat, "the house", 0.8))
+    robot = torch.tensor(moved(which, "A robot on a park bench at night", man, "the robot", 0.8))
+    print(f"{name:9} house {house.nanmean():4.1f} pixels, robot {robot.nanmean():4.1f}")
 
 # %% [markdown]
-# With the depth both move less than half as far. Why do they move at all? Look at the depth of man and bench above: in
+# With the depth the house moves a quarter as far, the robot a tenth. Why do they move at all? Look at the depth of man and bench above: in
 # the estimated map the two melt together, and on 16 × 16 places a man is four wide.
 # **The UNet can keep no more of the layout than the depth tells it.** The evaluation of the pocket model measures the same in
 # another way, on 200 pictures: by the correlation of the depth of result and input (exercise 4), and whether the
@@ -293,7 +304,7 @@ def plain_with_balls(*balls, horizon=62):
     return torch.from_numpy(near).float()[None]
 
 
-grey = Image.new("RGB", (128, 128), (128, 128, 128))
+grey = Image.new("RGB", (side, side), (128, 128, 128))
 layouts = [
     plain_with_balls((36, 78, 22)),
     plain_with_balls((88, 78, 22)),
@@ -302,14 +313,14 @@ layouts = [
 ]
 wishes = ["a red ball in the snow", "a green tree on a beach"]
 rows = [[repaint(pipe, wish, grey, 1.0, depth_map=one) for one in layouts] for wish in wishes]
-shown = [depth2img.depth_channel(one, 1, [128, 128])[0, 0] for one in layouts] + rows[0] + rows[1]
+shown = [depth2img.depth_channel(one, 1, [side, side])[0, 0] for one in layouts] + rows[0] + rows[1]
 titles = ["invented depth"] * 4 + [wish for wish in wishes for _ in layouts]
 plotting.show_pictures(shown, titles, columns=4, size=1.5)
 plt.show()
 
 # %% [markdown]
-# The ball follows, more or less: left, right, large. The tree follows less: what it is told is a disc, and it wants to
-# be a tree. Two balls in the depth make one in the picture, since no caption of our world names two things. The
+# The ball follows: left, right, large. So does the tree: its crown takes the place of the disc, and the trunk, of
+# which the depth says nothing, it finds itself. Two balls in the depth make one in the picture, since no caption of our world names two things. The
 # depth says *where*, the prompt says *what*, and what the model has never seen neither of them can say.
 #
 # (Why a grey picture? Depth2Img wants one to begin with, and at strength 1 a tenth of its latents is still in. So we
@@ -318,7 +329,8 @@ plt.show()
 # And a picture of your own? The loop will take it. But our estimator has seen nothing but its small world:
 
 # %%
-photos = [img2img.fit_picture(Image.fromarray(one)) for one in (data.chelsea(), data.astronaut())]
+originals = [Image.fromarray(one) for one in (data.chelsea(), data.astronaut())]
+photos = [img2img.fit_picture(one, side) for one in originals]
 guesses = [depth2img.estimate_depth(pipe, one)[0] for one in photos]
 wishes = ["a cat in a park", "a woman in an orange dress on a beach"]
 drawn_anew = [repaint(pipe, *pair, 0.9) for pair in zip(wishes, photos, strict=True)]
@@ -424,12 +436,11 @@ pipe.scheduler = own
 # %% [markdown]
 # ## 8 · At full size
 #
-# Stable Diffusion 2 came with a depth model, and its UNet is the usual one with one channel more.
-# `load("sd-2.1", task="depth2img")` brings it, with its estimator; the picture should have 512 × 512 pixels. (It is
-# the 2.0 model: there was no 2.1 of it.)
+# Stable Diffusion 2 came with a depth model, and its UNet is the usual one with one channel more. The picture should
+# have 512 × 512 pixels. (It is the 2.0 model: there was no 2.1 of it.)
 
 # %%
-from course_utils.models import architecture
+from course_utils.models import architecture, find_real
 
 usual, seeing = (architecture("sd-2.1", part) for part in ("unet", "depth_unet"))
 sizes = [sum(p.numel() for p in network.parameters()) for network in (usual, seeing)]
@@ -444,6 +455,30 @@ print(
 # trained beside it; the copy sees depth, edges, or the pose of a stick figure, and what it gives is added to the UNet's
 # skip connections (notebook 03). Layout is one of many things that one can tell a UNet without words.
 #
+# Here is the astronaut by the real estimator and the real UNet, where they are on this machine:
+
+# %% tags=["needs-download"]
+full = find_real(pipe, "depth2img")
+if full:
+    photo = img2img.fit_picture(originals[1], own_size(full))
+    near = depth2img.estimate_depth(full, photo)
+    options = {"num_inference_steps": 30, "generator": torch.Generator().manual_seed(seed)}
+    wish = "a bronze statue of a woman in a park"
+    z = depth2img.depth2img(full, wish, photo, near, strength=0.9, **options)
+    shown = [photo, near[0].float().cpu(), *pipeline.decode(full, z)]
+    plotting.show_pictures(shown, ["photograph", "its depth", wish], size=3)
+    plt.show()
+
+# %% [markdown]
+# Choose another model here, and run this notebook again from its first cell. (For all notebooks at once, set the
+# environment variable `COURSE_MODEL` before Jupyter starts: to a name, a hub id, or the path of a folder.)
+
+# %% tags=["nbval-ignore-output"]
+from course_utils.widgets import choose_model
+
+choose_model("depth2img")
+
+# %% [markdown]
 # ## 9 · Recap
 #
 # - A depth estimator guesses from one picture how near everything is; its error can be measured.
