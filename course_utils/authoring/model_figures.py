@@ -19,7 +19,7 @@ OTHERS = (
     "A wave breaking at sunset",
     "A cityscape at night",
     "A red house in the snow, watercolor",
-    "A pencil sketch of a dog on a bench",
+    "A pencil sketch of a cat in the snow",
 )
 REPAINTED = (  # the picture to start from, and what it is to become
     (Scene("man", "park bench", "red"), "An oil painting of a man on a bench"),

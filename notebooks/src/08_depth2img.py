@@ -282,7 +282,7 @@ for name, which in ways.items():
     print(f"{name:9} house {house.nanmean():4.1f} pixels, robot {robot.nanmean():4.1f}")
 
 # %% [markdown]
-# With the depth the house moves a quarter as far, the robot a tenth. Why do they move at all? Look at the depth of man and bench above: in
+# With the depth the house moves an eighth as far, the robot a tenth. Why do they move at all? Look at the depth of man and bench above: in
 # the estimated map the two melt together, and on 16 × 16 places a man is four wide.
 # **The UNet can keep no more of the layout than the depth tells it.** The evaluation of the pocket model measures the same in
 # another way, on 200 pictures: by the correlation of the depth of result and input (exercise 4), and whether the
