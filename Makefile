@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=300
 
-.PHONY: help setup course lab test notebooks figures train train-gpu train-large evaluate bench bench-gpu lint
+.PHONY: help setup course lab test notebooks figures site train train-gpu train-large evaluate bench bench-gpu lint
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
@@ -34,6 +34,9 @@ notebooks: setup ## build the notebooks from notebooks/src
 
 figures: setup ## draw the figures
 	@$(PY) -m course_utils.authoring.figures
+
+site: setup ## build the site into build/site
+	@$(PY) -m course_utils.authoring.site
 
 train: setup ## train the pocket model: hours; resumes where it stopped
 	@$(PY) -m course_utils.training.vae

@@ -1,5 +1,7 @@
 """What several test files share: the bundled model, and a tiny untrained one of the same kind."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -123,3 +125,17 @@ def load_tiny(folder, task):
 
     torch.set_num_threads(1)
     return load(str(folder), task)
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory) -> Path:
+    """The site, built as `make site` builds it, every warning an error. Do not change it."""
+    from course_utils.authoring.source import ROOT
+
+    folder = tmp_path_factory.mktemp("site")
+    places = ["--staged", str(folder / "staged"), "--out", str(folder / "pages")]
+    command = [sys.executable, "-m", "course_utils.authoring.site", *places]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return folder / "pages"

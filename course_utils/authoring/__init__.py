@@ -1,1 +1,1 @@
-"""Builds what is generated: the notebooks, their pages and the figures."""
+"""Builds what is generated: the notebooks, the figures and the site."""
