@@ -67,6 +67,7 @@ train-large: setup ## train a larger model of your own on a CUDA GPU
 evaluate: setup ## measure how good the pocket model is
 	@$(PY) -m course_utils.training.evaluate
 	@$(PY) -m course_utils.training.evaluate_tasks
+	@$(PY) -m course_utils.training.evaluate_attention
 
 bench: setup ## measure how fast it is
 	@$(PY) benchmarks/bench_draw.py

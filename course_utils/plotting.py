@@ -72,6 +72,24 @@ def tinted(picture, mask, color: str = ACCENT, share: float = 0.65) -> np.ndarra
     return shown.astype(np.uint8)
 
 
+def glowing(picture, values, limit: float | None = None, share: float = 0.65) -> np.ndarray:
+    """Numbers laid over a picture that has lost its colours: dark at 0, bright at the limit.
+
+    Args:
+        picture: RGB, a PIL picture or an array (H, W, 3) of 0..255.
+        values: array (H, W), 0 or more.
+        limit: the number that is brightest; the largest of the values where left out.
+        share: how much of the numbers is seen, 0 to 1.
+    Returns:
+        (H, W, 3) uint8.
+    """
+    grey = np.array(picture, np.float32).mean(axis=2, keepdims=True)
+    values = np.asarray(values, np.float32)
+    bright = np.clip(values / (limit or float(values.max()) or 1.0), 0, 1)
+    layer = 255 * plt.get_cmap("inferno")(bright)[..., :3]
+    return ((1 - share) * grey + share * layer).round().astype(np.uint8)
+
+
 def wrap(text: str, width: int) -> str:
     """Break a title into lines of at most `width` characters, between words."""
     import textwrap

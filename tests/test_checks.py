@@ -129,6 +129,40 @@ def repainted_by_the_module(pipe, context, z0, eps, n, strength, g):
     return pipeline.denoise(pipe, z, timesteps, context, g)
 
 
+def attention_of_head(q, k, scale=None, dim=-1):
+    return (q @ k.T / (scale or q.shape[-1] ** 0.5)).softmax(dim=dim)
+
+
+def map_of_word(seen, columns, size):
+    return seen[..., columns].sum(dim=-1).mean(dim=(0, 1, 2)).view(size)
+
+
+def turned(probs, columns, factor):
+    weights = torch.ones(probs.shape[-1])
+    weights[columns] = factor
+    return probs * weights
+
+
+def turn_tokens(probs, columns, factor, dim=-1):
+    return turned(probs, columns, factor) / turned(probs, columns, factor).sum(dim, keepdim=True)
+
+
+def turn_the_others(probs, columns, factor):
+    others = [j for j in range(probs.shape[-1]) if j not in columns]
+    return turn_tokens(probs, others, factor)
+
+
+def turn_by_sum(probs, columns, factor):
+    added = probs.clone()
+    added[..., columns] += factor
+    return added / added.sum(dim=-1, keepdim=True)
+
+
+def turn_one_way(probs, columns, factor):
+    """Right for a factor that is not 0."""
+    return (probs.log() + turned(torch.ones_like(probs), columns, factor or 1).log()).softmax(-1)
+
+
 ANSWERS = [  # check, solution, then wrong answers: (answer, a word of the message)
     (
         checks.check_latent_shape,
@@ -647,8 +681,67 @@ ANSWERS += [
             (lambda a, b: covariance(a, b) / (a.std() * b.std()), "correction=0"),
         ],
     ),
+    (
+        checks.check_attention_of_head,
+        attention_of_head,
+        [
+            (lambda q, k: attention_of_head(q, k, 1), "before the softmax"),
+            (lambda q, k: attention_of_head(q, k, q.shape[-1]), "not by d"),
+            (lambda q, k: attention_of_head(q, k, len(q) ** 0.5), "not their number"),
+            (lambda q, k: attention_of_head(q, k, len(k) ** 0.5), "number of tokens"),
+            (lambda q, k: attention_of_head(q, k, dim=0), "along dim=-1"),
+            (lambda q, k: q @ k.T / q.shape[-1] ** 0.5, "softmax is missing"),
+            (lambda q, k: attention_of_head(q, k, 1) / q.shape[-1] ** 0.5, "not after it"),
+            (lambda q, k: attention_of_head(k, q), "a row for each place"),
+            (lambda q, k: (q @ k.T).sigmoid(), "expected"),
+        ],
+    ),
+    (
+        checks.check_map_of_word,
+        map_of_word,
+        [
+            (lambda m, j, size: m[..., j].mean(dim=(0, 1, 2, 4)).view(size), "not averaged"),
+            (lambda m, j, size: map_of_word(m, j[:1], size), "first alone"),
+            (lambda m, j, size: map_of_word(m, j[-1:], size), "last alone"),
+            (lambda m, j, size: m[..., j].sum(dim=(0, 1, 2, 4)).view(size), "not the sum"),
+            (lambda m, j, size: m[..., j].sum(dim=-1).mean(dim=(0, 1, 2)), "fold it"),
+            (lambda m, j, size: map_of_word(m, j, size[::-1]), "h rows"),
+            (lambda m, j, size: map_of_word(m, j, size[::-1]).T, "along the rows"),
+            (lambda m, j, size: map_of_word(m[-1:], j, size), "one step"),
+            (lambda m, j, size: map_of_word(m[:1], j, size), "first step"),
+            (lambda m, j, size: map_of_word(m[:, :1], j, size), "first three dimensions"),
+        ],
+    ),
+    (
+        checks.check_turn_tokens,
+        turn_tokens,
+        [
+            (turned, "divide by its sum"),
+            (lambda probs, j, c: probs, "nothing has changed"),
+            (lambda probs, j, c: turn_tokens(probs, j, c, dim=-2), "along dim=-1"),
+            (lambda probs, j, c: turned(probs, j, c) / turned(probs, j, c).sum(), "its own"),
+            (lambda probs, j, c: turn_tokens(probs, j, 1 / c), "not divided"),
+            (turn_the_others, "wrong way round"),
+            (lambda probs, j, c: turn_tokens(probs, j[:1], c), "first alone"),
+            (lambda probs, j, c: turned(probs, j, c).softmax(-1), "second softmax"),
+            (turn_by_sum, "not added"),
+            (turn_one_way, "silences"),
+        ],
+    ),
 ]
 OTHERWISE = [  # right answers, written differently
+    (
+        checks.check_attention_of_head,
+        lambda q, k: torch.einsum("nd,ld->nl", q, k).div(q.shape[1] ** 0.5).softmax(1),
+    ),
+    (
+        checks.check_map_of_word,
+        lambda m, j, size: sum(m.mean(dim=(0, 1, 2))[:, i] for i in j).reshape(*size),
+    ),
+    (
+        checks.check_turn_tokens,
+        lambda probs, j, c: torch.nn.functional.normalize(turned(probs, j, c), p=1, dim=-1),
+    ),
     (checks.check_cut_out, lambda x, m: x - x * m),
     (checks.check_cut_out, lambda x, m: x.masked_fill(m.bool(), 0)),
     (checks.check_nine_channels, lambda *p: torch.cat(p, 1).repeat_interleave(2, 0)),

@@ -40,6 +40,21 @@ def test_a_tint_covers_what_the_mask_covers_and_nothing_else():
     assert np.array_equal(seen[~mask], picture[~mask]) and picture[1, 2, 0] == 100
 
 
+def test_a_glow_is_dark_at_zero_and_bright_at_the_limit_on_a_grey_picture():
+    picture = np.zeros((2, 3, 3), np.uint8)
+    picture[..., 0] = 90  # red: grey of 30
+    values = np.array([[0, 1, 2], [4, 8, 0]], np.float32)
+    seen = plotting.glowing(picture, values, share=0.5)
+    assert seen.shape == (2, 3, 3) and seen.dtype == np.uint8
+    dark, bright = (255 * np.array(plt.get_cmap("inferno")(end)[:3]) for end in (0.0, 1.0))
+    assert np.allclose(seen[0, 0], 15 + dark / 2, atol=1)
+    assert np.allclose(seen[1, 1], 15 + bright / 2, atol=1)
+    assert np.array_equal(plotting.glowing(picture, values, limit=4)[1, 1],
+                          plotting.glowing(picture, values, limit=4)[1, 0])  # fmt: skip
+    assert np.array_equal(plotting.glowing(picture, 0 * values)[0, 0],
+                          plotting.glowing(picture, 0 * values)[1, 1])  # fmt: skip
+
+
 def test_the_diagram_shows_the_shapes_it_was_given():
     shapes = {
         "tokens": (1, 77),

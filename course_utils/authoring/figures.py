@@ -53,6 +53,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "06_img2img": model_figures.img2img,
     "07_inpaint": task_figures.replaced,
     "08_depth2img": task_figures.repainted,
+    "09_attention": task_figures.by_word,
 }
 
 

@@ -1,11 +1,12 @@
-"""Figures of notebooks 07 and 08: what a UNet with more channels draws, through plain diffusers."""
+"""Figures of notebooks 07 to 09, through plain diffusers: what a UNet with more channels draws, and
+which word drew which pixel."""
 
 import numpy as np
 import torch
 from matplotlib.figure import Figure
 from PIL import Image
 
-from course_utils import inpaint, plotting
+from course_utils import attention, inpaint, plotting
 from course_utils.depth2img import depth_channel, estimate_depth
 from course_utils.training.evaluate_tasks import ready
 from course_utils.world import Scene, render
@@ -24,6 +25,16 @@ REPAINTED = (  # the picture to start from, its seed, and what it is to become
     (Scene("boat", "beach", "yellow"), 22, "A red house on a beach at sunset"),
     (Scene("house", "snow", "blue"), 12, "A tree in the snow at sunset"),
     (Scene("dog", "park", "black"), 24, "A watercolor of a white cat in a park"),
+)
+WORDS = (  # what to draw, its seed, and the words whose attention is shown
+    ("a red ball on a beach", 7, ("red", "ball", "beach")),
+    ("an oil painting of a blue house in the snow at night", 7, ("oil painting", "blue", "house")),
+    (
+        "a woman in a red dress sitting on a park bench at sunset",
+        7,
+        ("woman", "dress", "sunset"),
+    ),
+    ("a small robot on a park bench", 7, ("small", "robot", "bench")),
 )
 MARGIN = 14  # pixels of the hole around the thing: room for what shall come
 SETTINGS = {"num_inference_steps": 25, "guidance_scale": 4.0}
@@ -65,6 +76,21 @@ def repainted() -> Figure:
         prompts, image=pictures, strength=0.9, generator=dice(len(pictures)), **SETTINGS
     ).images
     return in_threes(pictures, list(depths), done, ("input", "depth, estimated"), prompts)
+
+
+def by_word() -> Figure:
+    """09: a picture and where some words of its prompt are listened to, four times."""
+    pipe, shown, titles = ready("text-to-image"), [], []
+    for prompt, seed, words in WORDS:
+        generator = torch.Generator().manual_seed(seed)
+        with attention.recorded(pipe, heads=False) as maps:
+            picture = pipe(prompt, generator=generator, **SETTINGS).images[0]
+        shown.append(np.asarray(picture))
+        for word in words:
+            one = attention.word_map(maps, pipe.tokenizer, prompt, word)
+            shown.append(plotting.glowing(picture, attention.upsampled(one, picture.size[::-1])))
+        titles += [prompt, *words]
+    return plotting.show_pictures(shown, titles, columns=8, size=1.4)
 
 
 def in_threes(firsts, seconds, thirds, titles: tuple[str, str], prompts: list[str]) -> Figure:
