@@ -16,8 +16,10 @@ import torch
 
 import course_utils
 from course_utils import checks, plotting, text, tour
+from course_utils.drawing import make_scheduler
 
 pipe = course_utils.load()
+pipe.scheduler = make_scheduler("dpm++", pipe.scheduler)  # a steadier one: see notebook 04
 
 # %% [markdown]
 # **When you are done with this notebook you can**
