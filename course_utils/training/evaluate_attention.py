@@ -24,23 +24,17 @@ from course_utils.attention import (
 )
 from course_utils.inpaint import mask_from_words
 from course_utils.models import Segmenter, load, load_segmenter
-from course_utils.world import HELD_OUT, Sample, sample
-from course_utils.world.vocabulary import FLAWS, THINGS
+from course_utils.training import held_out
+from course_utils.world import HELD_OUT, Sample
 
 REPORT = Path("build/evaluate_attention.json")
 PICTURES = 80
 SEEDS = HELD_OUT + 3_000_000  # clear of all other held-out pictures
 
 
-def held_out_things(count: int, first: int = SEEDS) -> list[Sample]:
-    """Pictures of one thing somewhere, without flaws, whose captions leave nothing out."""
-    found, seed = [], first
-    while len(found) < count:
-        drawn = sample(seed, partial=False)
-        if drawn.scene.subject in THINGS and drawn.scene.quality not in FLAWS:
-            found.append(drawn)
-        seed += 1
-    return found
+def held_out_things(count: int) -> list[Sample]:
+    """Pictures that nothing else is measured on; see `held_out.held_out_things`."""
+    return held_out.held_out_things(count, SEEDS)
 
 
 def another_word(tokenizer, caption: str, word: str, rng: np.random.Generator) -> str:

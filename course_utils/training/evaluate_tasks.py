@@ -20,17 +20,17 @@ from course_utils.depth2img import estimate_depth
 from course_utils.drawing import make_scheduler
 from course_utils.inpaint import box_around, composite
 from course_utils.models import POCKET_THREADS, load, load_segmenter
+from course_utils.training import held_out
 from course_utils.training.attributes import scene_classes
 from course_utils.training.data import world_pictures
 from course_utils.training.depth_estimator import depth_error
 from course_utils.training.evaluate import BATCH, GUIDANCE, SAMPLER, STEPS
 from course_utils.training.judge import Judge, load_judge, right
 from course_utils.training.segmenter import mean_iou
-from course_utils.world import HELD_OUT, Sample, Scene, sample
+from course_utils.world import HELD_OUT, Sample, Scene
 from course_utils.world.caption import caption
 from course_utils.world.vocabulary import (
     COLORS,
-    FLAWS,
     STYLES,
     SUBJECTS_AT,
     THINGS,
@@ -44,14 +44,8 @@ MARGIN = 8  # pixels around the thing that is replaced
 
 
 def held_out_things(count: int) -> list[Sample]:
-    """Pictures of one thing somewhere, without flaws, that no training program has seen."""
-    found, seed = [], SEEDS
-    while len(found) < count:
-        drawn = sample(seed, partial=False)
-        if drawn.scene.subject in THINGS and drawn.scene.quality not in FLAWS:
-            found.append(drawn)
-        seed += 1
-    return found
+    """Pictures that nothing else is measured on; see `held_out.held_out_things`."""
+    return held_out.held_out_things(count, SEEDS)
 
 
 def another_subject(scene: Scene, rng: np.random.Generator) -> Scene:
