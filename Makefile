@@ -4,7 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
+WORKERS ?= 2
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=300
+PARALLEL := -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 
 .PHONY: help setup course lab test notebooks figures site train train-gpu train-large evaluate bench bench-gpu lint
 
@@ -26,8 +28,8 @@ course: setup ## run every notebook, leave its page in build/course
 lab: setup ## open JupyterLab on the first notebook
 	@$(PY) -m jupyterlab notebooks/00_tour.ipynb
 
-test: setup ## run all tests, and both forms of every notebook
-	@$(PY) -m pytest tests notebooks $(NBVAL)
+test: setup ## run all tests, and both forms of every notebook, on WORKERS=2 processes
+	@$(PY) -m pytest tests notebooks $(NBVAL) $(PARALLEL)
 
 notebooks: setup ## build the notebooks from notebooks/src
 	@$(PY) -m course_utils.authoring.build

@@ -1,10 +1,12 @@
 """What several test files share: the bundled model, and a tiny untrained one of the same kind."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 TINY_PROMPT = "a wave breaking, a small robot on a park bench"  # the tiny model's whole vocabulary
 
@@ -128,14 +130,26 @@ def load_tiny(folder, task):
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory) -> Path:
-    """The site, built as `make site` builds it, every warning an error. Do not change it."""
+def site(tmp_path_factory, testrun_uid) -> Path:
+    """The site, built as `make site` builds it, every warning an error. Do not change it.
+
+    Built once, also where several processes share the tests.
+    """
+    parallel = "PYTEST_XDIST_WORKER" in os.environ
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if parallel else base) / f"site-{testrun_uid}"
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "built").exists():
+            build_site(folder)
+            (folder / "built").touch()
+    return folder / "pages"
+
+
+def build_site(folder: Path) -> None:
     from course_utils.authoring.source import ROOT
 
-    folder = tmp_path_factory.mktemp("site")
     places = ["--staged", str(folder / "staged"), "--out", str(folder / "pages")]
     command = [sys.executable, "-m", "course_utils.authoring.site", *places]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    return folder / "pages"

@@ -5,9 +5,11 @@
 The notebooks themselves stay as they are; what runs is a copy.
 """
 
+import os
 import shlex
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from course_utils.authoring.source import NOTEBOOKS, ROOT, BuildError
 
 PAGES = ROOT / "build" / "course"
 OK = "ok"
+JOBS = min(2, os.cpu_count() or 1)  # notebooks that run at a time: each computes on one thread
 
 
 @dataclass(frozen=True)
@@ -44,18 +47,22 @@ class Result:
     page: Path
 
 
-def run_course(notebooks: list[Path], pages: Path, progress: Progress) -> list[Result]:
-    """Run notebooks one after the other and render each.
+def run_course(
+    notebooks: list[Path], pages: Path, progress: Progress, jobs: int = JOBS
+) -> list[Result]:
+    """Run notebooks, some at a time, and render each.
 
     Args:
         notebooks: the files, which are only read.
         pages: where the HTML files go.
         progress: shows a bar for each notebook.
+        jobs: how many run at a time, at least 1; each in a kernel of its own.
     Returns:
-        a result for each, also for those that failed.
+        a result for each, in the order given, also for those that failed.
     """
     pages.mkdir(parents=True, exist_ok=True)
-    return [run_notebook(path, pages, progress) for path in notebooks]
+    with ThreadPoolExecutor(jobs) as pool:
+        return list(pool.map(lambda path: run_notebook(path, pages, progress), notebooks))
 
 
 def run_notebook(path: Path, pages: Path, progress: Progress) -> Result:
