@@ -348,6 +348,25 @@ plt.show()
 # are gone. From there the UNet has to find a way back.
 
 # %% [markdown]
+# Drag to the right, or click the slider and use the arrow keys. At which strength has the dog lost its eyes, in the pixels and in
+# the latents? And the trees?
+
+# %% tags=["nbval-ignore-output"]
+from course_utils.widgets import Scrubber
+
+
+def under_noise(level):
+    """The dog with noise in its pixels, and with as much noise in its latents."""
+    pictures = {
+        "noise in the pixels": vae.to_picture(a + level * spread * noise_x),
+        "noise in the latents": vae.to_picture(vae.decode(pipe.vae, za + level * noise_z)),
+    }
+    return pictures, f"the noise is {level:g} times as strong as the picture"
+
+
+Scrubber(under_noise, {"noise": [n / 4 for n in range(9)]})
+
+# %% [markdown]
 # ## 6 · Exercises
 #
 # **Exercise 1** (easy, 3 minutes). Bring the pixels of a file, whole numbers from 0 to 255, to the

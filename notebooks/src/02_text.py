@@ -124,6 +124,15 @@ plt.show()
 # join the vectors.)
 
 # %% [markdown]
+# Type a prompt of your own. Which costs more, an exclamation mark or *oversaturated*? Your name? 猫? And how many times can
+# you write *a dog and* before it is lost?
+
+# %% tags=["nbval-ignore-output"]
+from course_utils.widgets import token_table
+
+token_table(pipe.tokenizer, prompt)
+
+# %% [markdown]
 # ## 3 · Numbers to vectors
 #
 # A number of a token says nothing: 1929, the dog, is not a little more than 1928. So the first

@@ -268,6 +268,28 @@ plt.show()
 # *guidance*. How the words find their places, block by block, is the subject of notebook 09.
 
 # %% [markdown]
+# Now tell the UNet that the red ball is a city. With little noise it does not believe you. From which timestep on does it see
+# the city, and what becomes of the ball before?
+
+# %% tags=["nbval-ignore-output"]
+from course_utils.widgets import Explorer
+
+
+@torch.no_grad()
+def in_mind(t, prompt):
+    """The ball under noise, the noise that the UNet names, and the picture it has in mind."""
+    xt = schedulers.add_noise(x0, eps, alpha_bar[[t]])
+    eps_hat = pipe.unet(xt, t, encoded[[prompts.index(prompt)]]).sample
+    named = {"what it sees": xt, "the noise it names": eps_hat}
+    named["the picture it has in mind"] = schedulers.predict_x0(xt, eps_hat, alpha_bar[t])
+    pictures = {name: vae.to_picture(vae.decode(pipe.vae, z)) for name, z in named.items()}
+    share = f"{alpha_bar[t]:.0%} of the variance is the ball's"
+    return pictures, f"t = {t}, {share}; it hears: {prompt or '(nothing)'}"
+
+
+Explorer(in_mind, {"t": range(0, 1000, 50), "prompt": prompts}, {"t": 500, "prompt": prompts[3]})
+
+# %% [markdown]
 # ## 6 · Exercises
 #
 # **Exercise 1** (easy, 3 minutes). An up block takes in a skip by putting its channels behind its own.

@@ -135,17 +135,33 @@ pipeline.text_to_image(
     generator=torch.Generator().manual_seed(seed),
     watch=lambda i, t, z, z0: seen.append((t, z, z0)),
 )
-chosen = seen[::4]
+chosen = seen[::2]
 noisy = [pipeline.decode(pipe, z)[0] for _, z, _ in chosen]
 clean = [pipeline.decode(pipe, z0)[0] for _, _, z0 in chosen]
-titles = [f"t = {t}" for t, _, _ in chosen] + [""] * len(clean)
-plotting.show_pictures(noisy + clean, titles, columns=len(chosen), size=1.5)
+titles = [f"t = {t}" for t, _, _ in chosen[::2]] + [""] * len(chosen[::2])
+plotting.show_pictures(noisy[::2] + clean[::2], titles, columns=len(chosen[::2]), size=1.5)
 plt.show()
 
 # %% [markdown]
 # The first guess has no detail: the average of everything the prompt could mean, in colours that
 # guidance makes too strong. Place and light are settled first, the thing next, its edges last. The
 # early steps decide *what*, the late ones *how*.
+
+# %% [markdown]
+# Twice as many steps, one at a time. When can you tell that it is a man? When has he a yellow shirt?
+
+# %% tags=["nbval-ignore-output"]
+from course_utils.widgets import Scrubber
+
+
+def at_step(step):
+    """The noisy latents and the clean estimate, decoded."""
+    i = (step - 1) // 2
+    pictures = {"the noisy latents": noisy[i], "the clean estimate": clean[i]}
+    return pictures, f"step {step} of {len(seen)}, t = {chosen[i][0]}"
+
+
+Scrubber(at_step, {"step": range(1, len(seen) + 1, 2)})
 
 # %% [markdown]
 # ## 3 · Guidance
@@ -271,6 +287,25 @@ plt.show()
 # What the prompt does say is another matter: a negative prompt that contradicts it pulls against it,
 # and the picture suffers. And without guidance ($g \le 1$) there is no $\varepsilon_u$, so a
 # negative prompt does nothing at all.
+
+# %% [markdown]
+# Try both together. At $g = 1$ no negative prompt changes anything. How large must $g$ be before "in a park" drives the houses out
+# of the park? And when do ten steps no longer suffice?
+
+# %% tags=["nbval-ignore-output"]
+from course_utils.widgets import Explorer
+
+
+def houses_without(g, negative):
+    """Three houses, always from the same noise."""
+    dice = torch.Generator().manual_seed(2)
+    z = pipeline.text_to_image(pipe, ["a house"] * 3, negative, 10, g, dice)
+    pictures = {f"house {n}": one for n, one in enumerate(pipeline.decode(pipe, z), start=1)}
+    return pictures, f"a house, g = {g}, not: {negative or '(nothing)'}"
+
+
+refused = ["", "in the snow", "in a park", "on a beach", "blurry", "high resolution"]
+Explorer(houses_without, {"g": [1, 2, 3, 5, 8, 12, 20], "negative prompt": refused})
 
 # %% [markdown]
 # ## 5 · Seeds and batches

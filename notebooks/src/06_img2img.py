@@ -219,6 +219,25 @@ plt.show()
 # at strength 0. Heun calls twice a step.)
 
 # %% [markdown]
+# Another wish, and every strength. How much of it does the robot need, how much the oil paint, how much the beach?
+
+# %% tags=["nbval-ignore-output"]
+from course_utils.widgets import Explorer
+
+
+def repainted(strength, wish):
+    """Where the loop begins, and where it ends."""
+    left = img2img.last_timesteps(pipe.scheduler, steps, strength).tolist()
+    began = schedulers.add_noise(z0, eps, alpha_bar[left[:1]]) if left else z0
+    pictures = {"input": picture, "where the loop begins": pipeline.decode(pipe, began)[0]}
+    pictures["result"] = repaint(wish, picture, strength)[0]
+    return pictures, f"{wish}; strength {strength:g} leaves {len(left)} of {steps} steps"
+
+
+wishes = [prompt, "A robot in a red shirt on a bench", "A man in a red shirt on a beach"]
+Explorer(repainted, {"strength": [n / 20 for n in range(21)], "prompt": wishes}, {"strength": 0.2})
+
+# %% [markdown]
 # ## 4 · Faithful or free?
 #
 # SDEdit's authors name the price: a result can be faithful to the input, or free to obey the prompt, and

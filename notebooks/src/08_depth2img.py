@@ -319,6 +319,26 @@ plotting.show_pictures(shown, titles, columns=4, size=1.5)
 plt.show()
 
 # %% [markdown]
+# Place the ball yourself. How small may it be before the model loses it? What becomes of a tree at the edge?
+
+# %% tags=["nbval-ignore-output"]
+from course_utils.widgets import Explorer
+
+
+def placed_ball(x, radius, wish):
+    """An invented depth, and what is drawn at it."""
+    invented = plain_with_balls((x, 78, radius))
+    channel = depth2img.depth_channel(invented, 1, [side, side])[0, 0]
+    near = ((channel + 1) * 127.5).byte().numpy()
+    drawn = repaint(pipe, wish, grey, 1.0, depth_map=invented)
+    said = f"{wish}; the disc has radius {radius} and stands at x = {x} of 128"
+    return {"invented depth": near, "the picture": drawn}, said
+
+
+choices = {"x": range(16, 113, 8), "radius": range(6, 41, 2), "prompt": wishes}
+Explorer(placed_ball, choices, {"x": 88, "radius": 22})
+
+# %% [markdown]
 # The ball follows: left, right, large. So does the tree: its crown takes the place of the disc, and the trunk, of
 # which the depth says nothing, it finds itself. Two balls in the depth make one in the picture, since no caption of our world names two things. The
 # depth says *where*, the prompt says *what*, and what the model has never seen neither of them can say.

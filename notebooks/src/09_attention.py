@@ -83,17 +83,18 @@ print(inspect.getsource(attention.RecordingProcessor.use))
 prompt = "a red ball on a beach"
 
 
-def draw(prompt, seed=seed):
+def draw(prompt, seed=seed, watch=None):
     """One picture, with the settings of this notebook."""
     dice = torch.Generator().manual_seed(seed)
     z = pipeline.text_to_image(
-        pipe, prompt, num_inference_steps=steps, guidance_scale=g, generator=dice
+        pipe, prompt, num_inference_steps=steps, guidance_scale=g, generator=dice, watch=watch
     )
     return pipeline.decode(pipe, z)[0]
 
 
+minds = []  # the clean estimate of every step
 with attention.recorded(pipe) as maps:
-    picture = draw(prompt)
+    picture = draw(prompt, watch=lambda i, t, z, z0: minds.append(z0))
 
 print("height  steps, layers, heads, places, tokens")
 for height in maps.resolutions:
@@ -213,6 +214,30 @@ for name in ("ball", "beach"):
     titles += [f"{name}, step {step + 1}" for step in times]
 plotting.show_pictures(shown, titles, columns=len(times), size=1.4)
 plt.show()
+
+# %% [markdown]
+# Every step, over the picture that the UNet has in mind there (notebook 05). What changes after the first step: the picture, or where
+# the words are heard? Compare "ball" with "beach".
+
+# %% tags=["nbval-ignore-output"]
+from course_utils.widgets import Scrubber
+
+estimates = [pipeline.decode(pipe, z0)[0] for z0 in minds]
+listened = {
+    name: [attention.word_map(maps, pipe.tokenizer, prompt, name, step=i) for i in range(steps)]
+    for name in ("ball", "red", "beach")
+}
+
+
+def attended(step, word):
+    """The clean estimate, alone and under the attention that a word gets."""
+    mind, one = estimates[step - 1], listened[word][step - 1]
+    limit = max(float(each.max()) for each in listened[word])
+    pictures = {"the clean estimate": mind, f"attention to “{word}”": glow(mind, one, limit)}
+    return pictures, f"step {step} of {steps}: “{word}” gets at most {one.max():.0%} of a place"
+
+
+Scrubber(attended, {"step": range(1, steps + 1), "word": list(listened)})
 
 # %% [markdown]
 # After one step, when there is almost nothing but noise, the place of the ball is settled. The rest is a matter of

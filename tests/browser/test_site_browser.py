@@ -5,16 +5,13 @@ Needs playwright and Chromium: pip install -e '.[browser]' && python -m playwrig
 """
 
 import os
-import shutil
 from pathlib import Path
 
 import pytest
 
 from course_utils.authoring import site as builder
 
-playwright = pytest.importorskip(
-    "playwright.sync_api", reason="playwright is not installed: pip install -e '.[browser]'"
-)
+pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install -e '.[browser]'")
 
 WIDTHS, SCHEMES = (390, 1440), ("light", "dark")
 SHOTS = os.environ.get("SITE_SHOTS")
@@ -86,21 +83,6 @@ def page_names() -> list[str]:
     modules = [f"api/{name}" for name in ["index", *builder.modules()]]
     texts = [name.removesuffix(".md") for name in builder.TEXTS]
     return ["index", "glossary", "figures", "search", "genindex", *texts, *notebooks, *modules]
-
-
-@pytest.fixture(scope="session")
-def browser():
-    """Chromium: playwright's own, or the one on the PATH."""
-    with playwright.sync_playwright() as play:
-        try:
-            found = play.chromium.launch()
-        except playwright.Error:
-            path = shutil.which("chromium") or shutil.which("google-chrome")
-            if not path:
-                pytest.skip("Chromium is not installed: python -m playwright install chromium")
-            found = play.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield found
-        found.close()
 
 
 @pytest.fixture(scope="session")
