@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from course_utils.errors import ModelError, check_choice
 
 if TYPE_CHECKING:
+    import torch
     from diffusers import DiffusionPipeline
 
 DEVICES = ("cuda", "mps", "cpu")
@@ -178,3 +179,16 @@ def place(pipe: "DiffusionPipeline", plan: Plan) -> None:
         pipe.enable_sequential_cpu_offload(device=plan.device)
     elif plan.device != "cpu":
         pipe.to(plan.device)
+
+
+def brought(network: "torch.nn.Module", x: "torch.Tensor") -> "torch.Tensor":
+    """A tensor where a network computes, in its precision; itself where it is there already.
+
+    A network that was offloaded is fetched first, as calling it would.
+    """
+    hook = getattr(network, "_hf_hook", None)  # accelerate's
+    if hook is not None:
+        hook.pre_forward(network)
+    hooks = [getattr(part, "_hf_hook", None) for part in network.modules()]
+    places = [place for hook in hooks if (place := getattr(hook, "execution_device", None))]
+    return x.to(places[0] if places else network.device, network.dtype)

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from diffusers.utils.accelerate_utils import apply_forward_hook
 from PIL import Image, ImageOps
 from torch import Generator, Tensor
 
 from course_utils import vae
-from course_utils.pipeline import FACTOR, Watch, check_inputs, denoise, embed, placed
+from course_utils.pipeline import FACTOR, Watch, check_inputs, denoise, embed
 
 if TYPE_CHECKING:
     from diffusers import StableDiffusionImg2ImgPipeline
@@ -85,8 +84,7 @@ def latents(pipe, x: Tensor, generator: Generator | None) -> Tensor:
 
     The pictures, (B, 3, H, W), may be on any device and in any precision.
     """
-    encode = apply_forward_hook(vae.encode)  # fetches the VAE where it was offloaded
-    return encode(pipe.vae, placed(pipe, x), generator or torch.default_generator)
+    return vae.encode(pipe.vae, x, generator or torch.default_generator)
 
 
 def noisy(scheduler, z: Tensor, timesteps: Tensor, generator: Generator | None) -> Tensor:

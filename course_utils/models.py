@@ -258,6 +258,12 @@ def local_copy(folder: Path, task: str, half: bool) -> hub.Copy:
     return hub.Copy(str(folder), folder, hub.choose_variant(variants, half))
 
 
+def variant_of(pipe: "DiffusionPipeline") -> str | None:
+    """Which weight files of its folder a text-to-image pipeline was read from: "fp16", or None."""
+    half = pipe.dtype == torch.float16
+    return local_copy(Path(pipe.name_or_path), "text-to-image", half).variant
+
+
 def count_parameters(copy: hub.Copy, task: str) -> dict[str, int]:
     """The numbers in the weights of each network, read off their headers."""
     counts = {}

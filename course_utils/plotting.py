@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+from torch import Tensor
 
 INK, MUTED, PALE = "#22304a", "#7d8aa3", "#eef2f8"
 ACCENT = "#e4572e"
@@ -20,13 +21,21 @@ PALETTE = {  # one colour for each part of the pipeline, in every figure of the 
 }
 
 
+def array(values) -> np.ndarray:
+    """A picture, or numbers in any form, as an array; a tensor may be on any device."""
+    if not isinstance(values, Tensor):
+        return np.asarray(values)
+    known = values.float() if values.is_floating_point() else values  # numpy has no bfloat16
+    return known.detach().cpu().numpy()
+
+
 def show_pictures(
     pictures: Sequence, titles: Sequence[str] = (), columns: int | None = None, size: float = 1.7
 ) -> Figure:
     """Pictures in a grid, each under its title.
 
     Args:
-        pictures: PIL pictures, or arrays (H, W, 3) or (H, W).
+        pictures: PIL pictures, or arrays or tensors (H, W, 3) or (H, W).
         titles: one for each picture, or none at all.
         columns: pictures in a row; all in one row where left out, at most 8.
         size: width of a picture in inches.
@@ -47,8 +56,8 @@ def show_pictures(
     for axis in axes.flat:
         axis.axis("off")
     for axis, picture in zip(axes.flat, pictures, strict=False):
-        array = np.asarray(picture)
-        axis.imshow(array, cmap="gray" if array.ndim == 2 else None, interpolation="nearest")
+        pixels = array(picture)
+        axis.imshow(pixels, cmap="gray" if pixels.ndim == 2 else None, interpolation="nearest")
     for axis, title in zip(axes.flat, titles, strict=False):
         axis.set_title(title, fontsize=8, color=INK)
     return figure
@@ -84,7 +93,7 @@ def glowing(picture, values, limit: float | None = None, share: float = 0.65) ->
         (H, W, 3) uint8.
     """
     grey = np.array(picture, np.float32).mean(axis=2, keepdims=True)
-    values = np.asarray(values, np.float32)
+    values = array(values).astype(np.float32)
     bright = np.clip(values / (limit or float(values.max()) or 1.0), 0, 1)
     layer = 255 * plt.get_cmap("inferno")(bright)[..., :3]
     return ((1 - share) * grey + share * layer).round().astype(np.uint8)
@@ -221,13 +230,13 @@ def show_maps(
     """Numbers as colours, all on one scale, with the scale beside them.
 
     Args:
-        maps: arrays (H, W).
+        maps: arrays or tensors (H, W).
         titles, columns, size: as in `show_pictures`.
         signed: blue below 0, white at 0, red above; otherwise dark at 0 and bright at the limit.
         limit: the number at the end of the scale; the largest of all where left out.
         bar: what the numbers are.
     """
-    maps = [np.asarray(one) for one in maps]
+    maps = [array(one) for one in maps]
     limit = limit or max(float(np.abs(one).max()) for one in maps)
     figure = show_pictures(maps, titles, columns, size)
     axes = list(figure.axes)
@@ -253,13 +262,13 @@ def heat_map(
     """A table of numbers as coloured squares, each with its number.
 
     Args:
-        table: array (N, M).
+        table: array or tensor (N, M).
         rows, columns: names; the columns are named like the rows where left out.
         size: side of a square in inches.
         digits: behind the point; a number that is exactly 0 is left blank.
         low, high: ends of the scale; the largest number where high is left out.
     """
-    table, columns = np.asarray(table), list(columns) or list(rows)
+    table, columns = array(table), list(columns) or list(rows)
     high = float(table.max()) if high is None else high
     left, above = (0.075 * max(map(len, names)) for names in (rows, columns))  # inches
     board = (size * len(columns) + left + 0.3, size * len(rows) + 0.75 * above)

@@ -93,7 +93,7 @@ def add_noise(x0: Tensor, eps: Tensor, alpha_bar_t: Tensor) -> Tensor:
     Args:
         x0: clean latents, (B, C, h, w).
         eps: standard normal noise, same shape.
-        alpha_bar_t: cumulative signal share at t, (B,), in (0, 1].
+        alpha_bar_t: cumulative signal share at t, (B,), in (0, 1]; on any device.
     Returns:
         noisy latents, (B, C, h, w).
     Raises:
@@ -111,7 +111,7 @@ def add_noise(x0: Tensor, eps: Tensor, alpha_bar_t: Tensor) -> Tensor:
             f"alpha_bar_t must lie in (0, 1], got {alpha_bar_t.tolist()}: "
             "take it from alphas_cumprod, not from betas or timesteps."
         )
-    a = alpha_bar_t[:, None, None, None]
+    a = alpha_bar_t.to(x0)[:, None, None, None]
     return a.sqrt() * x0 + (1 - a).sqrt() * eps
 
 
@@ -223,7 +223,7 @@ class DDPM(Sampler):
         x0 = predict_x0(x, eps, a_t)
         mean = a_s.sqrt() * beta / (1 - a_t) * x0 + alpha.sqrt() * (1 - a_s) / (1 - a_t) * x
         variance = ((1 - a_s) / (1 - a_t) * beta).clamp(min=1e-20)
-        return mean + variance.sqrt() * torch.randn(x.shape, generator=generator)
+        return mean + variance.sqrt() * torch.randn(x.shape, generator=generator).to(x)
 
 
 class DDIM(Sampler):
@@ -360,7 +360,7 @@ class EulerAncestral(SigmaSampler):
         up = (then**2 * (now**2 - then**2) / now**2).sqrt()
         down = (then**2 - up**2).sqrt()
         x = x + self.slope(eps, x, now) * (down - now)
-        return x + torch.randn(x.shape, generator=generator) * up
+        return x + torch.randn(x.shape, generator=generator).to(x) * up
 
 
 class Heun(SigmaSampler):
@@ -523,6 +523,9 @@ def sample(
 def listen(pipe: "StableDiffusionPipeline", prompt: str, g: float = 1.0) -> Model:
     """The UNet with a prompt in its ear: (x_t, t) → eps.
 
+    The UNet is asked where it computes and in its own precision; its answer comes back as x_t is,
+    so that a sampler may go on in float32 on the CPU whatever the model.
+
     Args:
         pipe: whose UNet and text encoder to use.
         prompt: what to draw.
@@ -531,10 +534,11 @@ def listen(pipe: "StableDiffusionPipeline", prompt: str, g: float = 1.0) -> Mode
     c, u = pipe.encode_prompt(prompt, pipe.device, 1, do_classifier_free_guidance=g > 1)
 
     def model(xt: Tensor, t: Tensor) -> Tensor:
+        z = xt.to(c)
         if g <= 1:
-            return pipe.unet(xt, t, c.expand(len(xt), -1, -1)).sample
-        both = torch.cat([u, c]).repeat_interleave(len(xt), dim=0)  # (2B, L, D)
-        eps_u, eps_c = pipe.unet(torch.cat([xt, xt]), t, both).sample.chunk(2)
+            return pipe.unet(z, t, c.expand(len(z), -1, -1)).sample.to(xt)
+        both = torch.cat([u, c]).repeat_interleave(len(z), dim=0)  # (2B, L, D)
+        eps_u, eps_c = pipe.unet(torch.cat([z, z]), t, both).sample.to(xt).chunk(2)
         return eps_u + g * (eps_c - eps_u)
 
     return model

@@ -233,7 +233,7 @@ def influence(text_encoder: "CLIPTextModel", ids: Tensor) -> Tensor:
     Source: notebook 02, section 4.
     """
     x = embed(text_encoder, ids)  # (1, L, D)
-    muted = x * (1 - torch.eye(x.shape[1], device=x.device))[..., None]  # (L, L, D)
+    muted = x * (1 - torch.eye(x.shape[1]).to(x))[..., None]  # (L, L, D)
     before = transform(text_encoder, x)
     after = torch.cat([transform(text_encoder, one) for one in muted.split(1)])
     return ((after - before).norm(dim=-1) / before.norm(dim=-1)).T

@@ -258,8 +258,9 @@ def forward(unet: "UNet2DConditionModel", z: Tensor, t: int, c: Tensor) -> Tenso
     Source: Ronneberger et al. 2015, figure 1; Rombach et al. 2022, figure 3. Notebook 03,
     section 7.
     """
-    waves = timestep_embedding(torch.full((len(z),), t), unet.config.block_out_channels[0])
-    time = unet.time_embedding(waves)  # (B, 4 · C_0)
+    times = torch.full((len(z),), t, device=z.device)
+    waves = timestep_embedding(times, unet.config.block_out_channels[0])
+    time = unet.time_embedding(waves.to(z.dtype))  # (B, 4 · C_0)
     x = unet.conv_in(z)
     skips = [x]
     for block in unet.down_blocks:

@@ -1,7 +1,8 @@
 """Notebook 01: the autoencoder by hand. Pictures to latents an eighth as wide and high, and back.
 
 `encode` and `decode` call the layers of a diffusers AutoencoderKL one after the other; their
-results equal those of its own `encode` and `decode`, bit for bit.
+results equal those of its own `encode` and `decode`, bit for bit. What they are given is brought
+to the autoencoder, and their results stay there: on its device, in its precision.
 """
 
 from collections.abc import Callable
@@ -13,6 +14,8 @@ import torch
 from PIL import Image
 from skimage.metrics import structural_similarity
 from torch import Generator, Tensor, nn
+
+from course_utils.devices import brought
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL
@@ -93,6 +96,7 @@ def posterior(vae: "AutoencoderKL", x: Tensor) -> tuple[Tensor, Tensor]:
     Source: Kingma and Welling 2014, eq. 9. Notebook 01, section 3.
     """
     check_pixels(x)
+    x = brought(vae, x)
     net = vae.encoder
     h = net.conv_in(x)  # (B, C, H, W)
     for block in net.down_blocks:  # all but the last halve height and width
@@ -154,6 +158,7 @@ def decode(vae: "AutoencoderKL", z: Tensor) -> Tensor:
             f"z must be latents, (B, {channels}, h, w), got {tuple(z.shape)}. "
             "Try vae.encode(…) on a picture first."
         )
+    z = brought(vae, z)
     net = vae.decoder
     h = net.conv_in(vae.post_quant_conv(z / vae.config.scaling_factor))  # (B, C, h, w)
     h = net.mid_block(h)
@@ -196,7 +201,7 @@ def psnr(x: Tensor, y: Tensor) -> float:
         ValueError: shapes differ.
     Source: notebook 01, section 2.
     """
-    check_same_shape(x, y)
+    x, y = compared(x, y)
     mse = (x - y).square().mean()
     return float(10 * torch.log10(RANGE**2 / mse))
 
@@ -212,8 +217,7 @@ def ssim(x: Tensor, y: Tensor) -> float:
         ValueError: shapes differ.
     Source: Wang et al. 2004, eq. 13; scikit-image's implementation. Notebook 01, section 2.
     """
-    check_same_shape(x, y)
-    first, second = (picture[0].float().cpu().numpy() for picture in (x, y))
+    first, second = (picture[0].numpy() for picture in compared(x, y))
     return float(structural_similarity(first, second, channel_axis=0, data_range=RANGE))
 
 
@@ -227,17 +231,22 @@ def difference(x: Tensor, y: Tensor) -> np.ndarray:
     Raises:
         ValueError: shapes differ.
     """
-    check_same_shape(x, y)
-    return 255 / RANGE * (x - y).abs().mean(dim=1)[0].cpu().numpy()
+    x, y = compared(x, y)
+    return 255 / RANGE * (x - y).abs().mean(dim=1)[0].numpy()
 
 
-def check_same_shape(x: Tensor, y: Tensor) -> None:
-    """Refuse to compare pictures of different shapes."""
+def compared(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Two pictures of one shape from any device, both in float32 on the CPU.
+
+    Raises:
+        ValueError: shapes differ.
+    """
     if x.shape != y.shape:
         raise ValueError(
             f"the pictures must have the same shape, got {tuple(x.shape)} and {tuple(y.shape)}. "
             "Crop or resize one of them."
         )
+    return x.float().cpu(), y.float().cpu()
 
 
 @torch.no_grad()

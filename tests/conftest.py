@@ -130,6 +130,26 @@ def load_tiny(folder, task):
 
 
 @pytest.fixture(scope="session")
+def hub_folder(tmp_path_factory) -> Path:
+    """A small model with the structure and the files of Stable Diffusion 2.1, for all tasks."""
+    from any_model import write_model
+
+    folder = tmp_path_factory.mktemp("models") / "like-2.1"
+    write_model(folder)
+    return folder
+
+
+@pytest.fixture
+def hub_model(hub_folder, monkeypatch) -> Path:
+    """The same, where COURSE_MODEL says so; on one thread: so small a model is faster on it."""
+    import torch
+
+    torch.set_num_threads(1)
+    monkeypatch.setenv("COURSE_MODEL", str(hub_folder))
+    return hub_folder
+
+
+@pytest.fixture(scope="session")
 def site(tmp_path_factory, testrun_uid) -> Path:
     """The site, built as `make site` builds it, every warning an error. Do not change it.
 

@@ -145,6 +145,7 @@ def test_metadata_is_the_same_on_every_machine(tmp_path):
     assert notebook.metadata.kernelspec.name == "python3"
     assert "version" not in notebook.metadata.language_info
     assert [dict(cell.metadata) for cell in notebook.cells if cell.metadata] == [
+        source.FOLDED,
         {"tags": ["exercise"]},
         {"tags": ["needs-gpu"]},
     ]
@@ -193,6 +194,20 @@ def test_both_forms_are_executed_and_written(built):
 def test_a_notebook_runs_in_its_own_folder(built):
     folders = [notebook.cells[2].outputs[0].text for notebook in built[1].values()]
     assert folders == ["notebooks\n", "solutions\n"]
+
+
+def test_the_cell_for_colab_is_folded_away(built):
+    """JupyterLab hides its source; Colab shows its title in place of it."""
+    made, notebooks = built
+    for notebook in notebooks.values():
+        folded = [cell for cell in notebook.cells if set(cell.metadata) & set(source.FOLDED)]
+        assert [cell.id for cell in folded] == [notebook.cells[1].id]
+        assert folded[0].metadata == source.FOLDED
+        assert folded[0].source.startswith("# @title On Colab: install")
+        nbformat.validate(notebook)
+    notebook = nbformat.read(made.built("student"), as_version=4)
+    notebook.cells[1].metadata = {}
+    assert build._essence(notebook.cells[1]) != build._essence(notebooks["student"].cells[1])
 
 
 def test_nothing_of_the_machine_is_kept(built):

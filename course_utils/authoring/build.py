@@ -23,7 +23,15 @@ from course_utils.authoring.execute import (
     problems,
     size,
 )
-from course_utils.authoring.source import FORMS, NOTEBOOKS, BuildError, Place, build_cells, places
+from course_utils.authoring.source import (
+    FORMS,
+    KEPT,
+    NOTEBOOKS,
+    BuildError,
+    Place,
+    build_cells,
+    places,
+)
 
 NEEDS = ("needs-download", "needs-gpu")  # tags of cells that not every machine can run
 
@@ -132,7 +140,8 @@ def build_all(chosen: list[Place]) -> None:
 
 def _essence(cell: NotebookNode) -> tuple:
     """What of a cell comes from its source."""
-    return cell.get("id"), cell.cell_type, cell.source, cell.metadata.get("tags")
+    kept = [cell.metadata.get(name) for name in KEPT]
+    return cell.get("id"), cell.cell_type, cell.source, kept
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -12,7 +12,7 @@ from nbconvert.filters import strip_ansi
 from nbformat import NotebookNode
 
 from course_utils.authoring.pictures import smaller_png
-from course_utils.authoring.source import METADATA, BuildError
+from course_utils.authoring.source import KEPT, METADATA, BuildError
 
 TIMEOUT = 300  # seconds a cell may take
 LIMIT = 1024 * 1024  # bytes of a notebook
@@ -67,9 +67,8 @@ def clean(notebook: NotebookNode) -> None:
     """Drop what differs from run to run or from machine to machine, in place."""
     notebook.metadata = nbformat.from_dict(METADATA)
     for cell in code_cells(notebook):
-        cell.metadata = nbformat.from_dict(
-            {"tags": cell.metadata.tags} if cell.metadata.get("tags") else {}
-        )
+        kept = {name: cell.metadata[name] for name in KEPT if cell.metadata.get(name)}
+        cell.metadata = nbformat.from_dict(kept)
         cell.outputs = [output for output in cell.outputs if WIDGET not in output.get("data", {})]
 
 

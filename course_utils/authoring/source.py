@@ -35,7 +35,7 @@ BADGES = """\
 [![Open in Binder](https://mybinder.org/badge_logo.svg)]\
 (https://mybinder.org/v2/gh/{repository}/{tag}?labpath={quoted})"""
 FIRST_CELL = """\
-# On Colab: install the course, and leave torch as it is. Elsewhere this cell does nothing.
+# @title On Colab: install the course, and leave torch as it is. Elsewhere this does nothing.
 import os
 import subprocess
 import sys
@@ -48,6 +48,9 @@ if "google.colab" in sys.modules:
         subprocess.run([sys.executable, "-m", "pip", "install", "-q", *wanted], check=True)
     from course_utils import devices
     print(devices.found())"""
+
+FOLDED = {"jupyter": {"source_hidden": True}, "cellView": "form"}  # in JupyterLab; on Colab
+KEPT = ("tags", *FOLDED)  # of the metadata of a cell
 
 METADATA = {  # the same on every machine
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
@@ -132,14 +135,15 @@ def build_cells(place: Place, form: str) -> NotebookNode:
 
 
 def opened_elsewhere(title: NotebookNode, place: Place, form: str) -> list[NotebookNode]:
-    """The cell with the title, badges added under it, and the cell that installs the course."""
+    """The cell with the title, badges under it, and the cell that installs the course, folded."""
     address, tag = repository()
     path = f"notebooks/{place.built(form).relative_to(place.folder).as_posix()}"
     name = address.removeprefix("https://github.com/")
     badges = BADGES.format(repository=name, tag=tag, path=path, quoted=quote(path, safe=""))
-    first, _, rest = title.source.partition("\n")
-    title.source = f"{first}\n\n{badges}\n{rest}"
-    return [title, new_code_cell(FIRST_CELL.format(address=address, tag=tag))]
+    heading, _, rest = title.source.partition("\n")
+    title.source = f"{heading}\n\n{badges}\n{rest}"
+    first = new_code_cell(FIRST_CELL.format(address=address, tag=tag), metadata=FOLDED)
+    return [title, first]
 
 
 @cache

@@ -241,10 +241,16 @@ checks.check_latents_seen(latents_seen)
 import numpy as np
 from diffusers import StableDiffusionPipeline
 
-from course_utils.models import quiet
+from course_utils.models import quiet, variant_of
 
 with quiet():  # no progress bars
-    plain = StableDiffusionPipeline.from_pretrained(pipe.name_or_path, dtype=torch.float32)
+    plain = StableDiffusionPipeline.from_pretrained(
+        pipe.name_or_path,
+        variant=variant_of(pipe),  # which weight files: the real model may come in half precision
+        dtype=pipe.dtype,
+        safety_checker=None,
+        requires_safety_checker=False,
+    ).to(pipe.device)
 plain.set_progress_bar_config(disable=True)
 ours, theirs = (
     p("a cat on a beach", num_inference_steps=10, generator=torch.Generator().manual_seed(0))

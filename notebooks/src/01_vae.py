@@ -107,7 +107,7 @@ for function in (vae.posterior, vae.decode):
 
 # %%
 for height, width in [(128, 128), (120, 96), (127, 121), (100, 71)]:
-    odd = torch.zeros(1, 3, height, width)
+    odd = torch.zeros(1, 3, height, width).to(pipe.device, pipe.dtype)  # where the VAE is
     latents = pipe.vae.encode(odd).latent_dist.mean
     returned = pipe.vae.decode(latents).sample
     print(
@@ -266,7 +266,7 @@ plt.show()
 # %%
 clouds = [vae.posterior(pipe.vae, y) for y in world.split(8)]
 mean, std = (torch.cat(parts) for parts in zip(*clouds, strict=True))
-raw = vae.draw_latents(mean, std, torch.Generator().manual_seed(0))
+raw = vae.draw_latents(mean, std, torch.Generator().manual_seed(0)).float().cpu()
 print(f"our latents spread by {raw.std():.2f}: 1 / {raw.std():.2f} = {1 / raw.std():.3f}")
 print(f"the model's own number, from 512 pictures of its training: {s:.3f}")
 print(f"the real model's: 0.18215 = 1 / {1 / 0.18215:.2f}")
@@ -332,7 +332,7 @@ plt.show()
 # %%
 levels = (0, 0.05, 0.25, 1, 2)
 generator = torch.Generator().manual_seed(0)
-noise_x, noise_z = (torch.randn(t.shape, generator=generator) for t in (a, za))
+noise_x, noise_z = (torch.randn(t.shape, generator=generator).to(t) for t in (a, za))
 spread = float(a.std())  # the latents' own is 1
 pixels = [vae.to_picture(a + level * spread * noise_x) for level in levels]
 latents = [vae.to_picture(vae.decode(pipe.vae, za + level * noise_z)) for level in levels]
@@ -435,7 +435,7 @@ checks.check_returned_size(returned_size)
 # lines. Are they what the library does?
 
 # %%
-theirs = pipe.vae.encode(x).latent_dist
+theirs = pipe.vae.encode(x.to(pipe.device, pipe.dtype)).latent_dist
 mean, std = vae.posterior(pipe.vae, x)
 print("mean and spread equal:", torch.equal(mean, theirs.mean) and torch.equal(std, theirs.std))
 

@@ -58,7 +58,7 @@ plt.show()
 # %%
 picture = render(Scene("ball", "beach", "red"), 2).at(own_size(pipe)).picture
 x0 = vae.encode(pipe.vae, vae.to_tensor(picture))
-eps = torch.randn(x0.shape, generator=torch.Generator().manual_seed(0))
+eps = torch.randn(x0.shape, generator=torch.Generator().manual_seed(0)).to(x0)
 t = 400
 xt = schedulers.add_noise(x0, eps, alpha_bar[[t]])
 c, _ = pipe.encode_prompt("a red ball on a beach", pipe.device, 1, False)
@@ -155,7 +155,7 @@ plt.show()
 # %%
 times = torch.arange(1000)
 waves = unet.timestep_embedding(times, pipe.unet.config.block_out_channels[0])
-time = pipe.unet.time_embedding(waves)
+time = pipe.unet.time_embedding(waves.to(x0))
 print("waves", tuple(waves.shape), "→ time", tuple(time.shape))
 
 figure, axis = plt.subplots(figsize=(9, 2.6), layout="constrained")
@@ -363,8 +363,9 @@ checks.check_extra_parameters(extra_parameters)
 @torch.no_grad()
 def forward(z, t, c):
     net = pipe.unet
-    waves = unet.timestep_embedding(torch.full((len(z),), t), net.config.block_out_channels[0])
-    time = net.time_embedding(waves)
+    times = torch.full((len(z),), t, device=z.device)
+    waves = unet.timestep_embedding(times, net.config.block_out_channels[0])
+    time = net.time_embedding(waves.to(z.dtype))
     x = net.conv_in(z)
     skips = [x]
     for block in net.down_blocks:

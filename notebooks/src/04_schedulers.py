@@ -29,7 +29,7 @@ side = drawing.own_size(pipe)  # of its pictures: 128 for the pocket model
 def noise(batch, seed):
     """Standard normal noise in the shape of the latents, (B, 4, h, w)."""
     dice = torch.Generator().manual_seed(seed)
-    return pipeline.initial_noise(pipe, batch, side, side, dice)
+    return pipeline.initial_noise(pipe, batch, side, side, dice).float().cpu()
 
 
 # %% [markdown]
@@ -113,7 +113,7 @@ plt.show()
 
 # %%
 picture = render(Scene("house", "snow", "red"), 3).at(side).picture
-x0 = vae.encode(pipe.vae, vae.to_tensor(picture))
+x0 = vae.encode(pipe.vae, vae.to_tensor(picture)).float().cpu()  # schedulers like it exact
 eps = torch.randn(x0.shape, generator=torch.Generator().manual_seed(0))
 
 noisy = []
@@ -360,7 +360,7 @@ plt.show()
 # %%
 samples = [sample(HELD_OUT + k).at(side) for k in range(8)]
 memories = torch.cat([vae.encode(pipe.vae, vae.to_tensor(one.picture)) for one in samples])
-world = schedulers.ideal_model(memories, alpha_bar)
+world = schedulers.ideal_model(memories.float().cpu(), alpha_bar)
 start = noise(7, seed=0)
 reference = schedulers.sample(SAMPLERS["heun"](alpha_bar, 999, "trailing"), world, start)
 

@@ -47,7 +47,7 @@ ids = pipe.tokenizer(
     [negative_prompt, prompt], padding="max_length", truncation=True, return_tensors="pt"
 ).input_ids
 with torch.no_grad():
-    context = pipe.text_encoder(ids)[0]
+    context = pipe.text_encoder(ids.to(pipe.device))[0]
 print("tokens ", tuple(ids.shape))
 print("context", tuple(context.shape))
 
@@ -58,7 +58,8 @@ print("context", tuple(context.shape))
 pipe.scheduler.set_timesteps(steps)
 generator = torch.Generator().manual_seed(seed)
 size = pipe.unet.config.sample_size  # 16: width and height of the latents
-z = torch.randn((1, 4, size, size), generator=generator) * pipe.scheduler.init_noise_sigma
+z = torch.randn((1, 4, size, size), generator=generator).to(context)  # on the same device
+z = z * pipe.scheduler.init_noise_sigma
 print("latents", tuple(z.shape), " first timesteps", pipe.scheduler.timesteps[:4].tolist())
 
 # %% [markdown]

@@ -84,7 +84,7 @@ plt.show()
 generator = torch.Generator().manual_seed(seed)
 x = vae.to_tensor(picture)
 z0 = vae.encode(pipe.vae, x, generator)
-eps = torch.randn(z0.shape, generator=generator)
+eps = torch.randn(z0.shape, generator=generator).to(z0)
 print("picture", tuple(x.shape), " latents", tuple(z0.shape))
 
 alpha_bar = pipe.scheduler.alphas_cumprod
@@ -135,7 +135,7 @@ print("left   ", timesteps.tolist())
 prompt = "An oil painting of a man on a bench"
 with torch.no_grad():
     ids = pipe.tokenizer(["", prompt], padding="max_length", return_tensors="pt").input_ids
-    context = pipe.text_encoder(ids)[0]
+    context = pipe.text_encoder(ids.to(pipe.device))[0]
 
     z = start = pipe.scheduler.add_noise(z0, eps, timesteps[:1])
     for t in timesteps:

@@ -191,7 +191,7 @@ print(hole.size, hole.mode, f"covers {box.mean():.1%}")
 # %%
 x, m = vae.to_tensor(picture), inpaint.mask_tensor(hole, picture.size)
 generator = torch.Generator().manual_seed(seed)
-noise = torch.randn((1, 4, size, size), generator=generator)
+noise = pipeline.placed(pipe, torch.randn((1, 4, size, size), generator=generator))
 masked = x * (1 - m)
 small, kept = inpaint.hole_channels(pipe, x, m, generator).split([1, 4], dim=1)
 nine = torch.cat([noise, small, kept], dim=1)
@@ -200,7 +200,7 @@ print("together", tuple(nine.shape), " the UNet takes", pipe.unet.config.in_chan
 
 names = [f"z, {n}" for n in range(4)] + ["mask"] + [f"kept, {n}" for n in range(4)]
 plotting.show_pictures([picture, vae.to_picture(masked)], ["x", "x ⊙ (1 − m)"], size=2)
-plotting.show_maps(nine[0].numpy(), names, columns=9, size=1.15, limit=3)
+plotting.show_maps(nine[0], names, columns=9, size=1.15, limit=3)
 plt.show()
 
 # %% [markdown]
@@ -227,7 +227,7 @@ for name, channels in {"z": slice(0, 4), "mask": slice(4, 5), "kept": slice(5, 9
 # %%
 with torch.no_grad():
     ids = pipe.tokenizer(["", prompt], padding="max_length", return_tensors="pt").input_ids
-    context = pipe.text_encoder(ids)[0]
+    context = pipe.text_encoder(ids.to(pipe.device))[0]
 
     pipe.scheduler.set_timesteps(steps)
     z = noise * pipe.scheduler.init_noise_sigma

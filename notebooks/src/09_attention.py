@@ -100,7 +100,9 @@ print("height  steps, layers, heads, places, tokens")
 for height in maps.resolutions:
     print(f"{height:6} ", tuple(maps[height].shape))
 every = torch.cat([maps[height].flatten(0, 3) for height in maps.resolutions])
-print(f"{len(every):,} rows, each a sum of 1:", torch.allclose(every.sum(-1), torch.ones(1)))
+close = 10 * torch.finfo(pipe.dtype).eps  # as exact as the model computes
+total = every.sum(-1)
+print(f"{len(every):,} rows, each a sum of 1:", torch.allclose(total, torch.ones(1), atol=close))
 
 # %% [markdown]
 # ## 2 · By word
@@ -501,7 +503,7 @@ for name in ("pndm", "ddim", "dpm++"):
         turned_by_one = latents()
     pipe.unet.set_attn_processor(dict(default))
     equal = [torch.equal(theirs, z) for z in (watched, turned_by_one)]
-    near = torch.allclose(theirs, fused, atol=1e-3)
+    near = float((theirs - fused).norm() / fused.norm()) < 0.01
     print(f"{type(pipe.scheduler).__name__:28} equal: {equal}  near the fused kernel's: {near}")
 pipe.scheduler = own
 print("the old processors are back:", pipe.unet.attn_processors == default)

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from test_any_model import hub_folder  # noqa: F401
 
 from course_utils.authoring.execute import ENVIRONMENT, kernel_environment
 from course_utils.authoring.source import ROOT, build_cells, places
@@ -85,7 +84,7 @@ WITH_WIDGETS = [p for p in places() if "nbval-ignore-output" in p.source.read_te
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory, hub_folder):  # noqa: F811
+def lab(tmp_path_factory, hub_folder):
     """JupyterLab on the notebooks as the sources have them: its address up to the notebook."""
     folder = tmp_path_factory.mktemp("lab")
     for place in WITH_WIDGETS:
