@@ -82,6 +82,7 @@ def test_what_is_made_there():
         ]
         assert all(x.is_cuda for x in made)
         assert not torch.zeros_like(made[0], device="cpu").is_cuda
+        assert torch.tensor([made[0][0], 2]).tolist() == [1, 2]
         with pytest.raises(RuntimeError, match="'cuda' device type for generator but found 'cpu'"):
             torch.randn(2, generator=torch.Generator(), device="cuda")
 

@@ -110,6 +110,8 @@ class _Calls(TorchFunctionMode):
             return sent(*args, **kwargs)
         if func in (Tensor.cuda, Tensor.cpu):
             return sent(args[0], CUDA if func is Tensor.cuda else CPU)
+        if func is torch.tensor:  # which reads the numbers, wherever they are
+            args = held(args)
         if kwargs.get("device") is None:
             return func(*args, **kwargs)
         return made(func, args, **kwargs)
@@ -218,6 +220,7 @@ def second_device() -> Iterator[None]:
     with ExitStack() as stack:
         for name, answer in FOUND.items():
             stack.enter_context(patch.object(torch.cuda, name, lambda *_, a=answer, **__: a))
+        stack.enter_context(patch.object(torch, "inference_mode", torch.no_grad))  # There is none
         before = torch.__future__.get_overwrite_module_params_on_conversion()
         stack.callback(torch.__future__.set_overwrite_module_params_on_conversion, before)
         torch.__future__.set_overwrite_module_params_on_conversion(True)  # a weight there is new

@@ -103,11 +103,13 @@ for function in (vae.posterior, vae.decode):
     print(f"# {function.__name__}\n    net = {body}")
 
 # %% [markdown]
-# Three halvings make a block of 8 × 8 pixels one latent. What if the last block is not full?
+# Three halvings make a block of 8 × 8 pixels one latent. What if the last block is not full? (What a
+# network is given must be on its device and in its precision: `.to(pipe.device, pipe.dtype)`. On a
+# CPU that changes nothing; our own `vae.encode` does it by itself.)
 
 # %%
 for height, width in [(128, 128), (120, 96), (127, 121), (100, 71)]:
-    odd = torch.zeros(1, 3, height, width).to(pipe.device, pipe.dtype)  # where the VAE is
+    odd = torch.zeros(1, 3, height, width).to(pipe.device, pipe.dtype)
     latents = pipe.vae.encode(odd).latent_dist.mean
     returned = pipe.vae.decode(latents).sample
     print(

@@ -36,7 +36,9 @@ plt.show()
 # article's own prompt: 30 steps, guidance 8.
 #
 # First the words. Guidance compares what the UNet predicts *with* the prompt and *without* it, so
-# it needs two stacks of vectors. Where the prompt is missing, the **negative prompt** speaks.
+# it needs two stacks of vectors. Where the prompt is missing, the **negative prompt** speaks. (On a
+# GPU, what meets must be on one device: `.to(pipe.device)` sends the tokens to the text encoder, and
+# `.to(context)` the noise to where its answer is, in the same precision. On a CPU nothing changes.)
 
 # %%
 prompt = "Beautiful picture of a wave breaking"
@@ -58,7 +60,7 @@ print("context", tuple(context.shape))
 pipe.scheduler.set_timesteps(steps)
 generator = torch.Generator().manual_seed(seed)
 size = pipe.unet.config.sample_size  # 16: width and height of the latents
-z = torch.randn((1, 4, size, size), generator=generator).to(context)  # on the same device
+z = torch.randn((1, 4, size, size), generator=generator).to(context)
 z = z * pipe.scheduler.init_noise_sigma
 print("latents", tuple(z.shape), " first timesteps", pipe.scheduler.timesteps[:4].tolist())
 
