@@ -191,6 +191,8 @@ def png(picture) -> str:
     """A picture, PIL or an array of uint8, as PNG in base64, no side longer than `SIDE`."""
     if not isinstance(picture, Image.Image):
         picture = Image.fromarray(np.asarray(picture))
+    if picture.mode not in ("L", "RGB"):
+        raise TypeError(f"a picture must be grey or RGB, uint8; got mode {picture.mode!r}.")
     if max(picture.size) > SIDE:
         picture = picture.copy()
         picture.thumbnail((SIDE, SIDE))

@@ -158,6 +158,12 @@ def test_an_explorer_that_cannot_be_is_refused_at_once(choices, start, message):
         Explorer(Drawing(), choices, start)
 
 
+@pytest.mark.parametrize("picture", ["a dog", np.zeros((4, 4), np.float32), np.zeros((4, 4, 4))])
+def test_what_is_no_picture_is_refused(picture):
+    with pytest.raises(TypeError):
+        Explorer(lambda n: ({"a picture": picture}, ""), {"n": [1]})
+
+
 @pytest.mark.parametrize("place", [[0], [5, 0], [-1, 0], [0, 0, 0]])
 def test_a_place_that_is_not_there_is_refused(place):
     explorer = Explorer(Drawing(), CHOICES)

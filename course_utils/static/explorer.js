@@ -2,8 +2,6 @@
 
 const REST = 250; // milliseconds in which nothing moves, before Python is asked
 
-let made = 0; // controls, so that each has an id of its own
-
 function render({ model, el }) {
   const row = element("div", { className: "explorer-pictures" });
   const said = element("div", { className: "explorer-said" });
@@ -63,7 +61,7 @@ function render({ model, el }) {
       ? element("input", { type: "range", min: 0, max: labels.length - 1 })
       : element("select", {});
     if (!slider) input.append(...labels.map((text, value) => new Option(text, value)));
-    input.id = `explorer-${++made}`;
+    input.id = `explorer-${Math.random().toString(36).slice(2)}`; // unlike any other's on the page
     const label = element("label", { htmlFor: input.id, textContent: name });
     const value = element("span", { className: "explorer-value" });
     value.ariaHidden = "true"; // a slider says it, too

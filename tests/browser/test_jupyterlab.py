@@ -32,6 +32,18 @@ SETTINGS = {
 RUN = "() => window.jupyterapp.commands.execute('notebook:run-all-cells')"
 FAILED = "[data-mime-type='application/vnd.jupyter.error'], [data-mime-type*='stderr']"
 SOURCES = "all => all.map(picture => picture.src)"
+DRAG = """async slider => {
+    const status = slider.closest(".explorer").querySelector("[role=status]");
+    const before = slider.value;
+    const seen = [];
+    for (const value of [slider.min, slider.max, before]) {
+        slider.value = value;
+        slider.dispatchEvent(new Event("input"));
+        await new Promise(done => setTimeout(done, 400));
+        seen.push(status.textContent);
+    }
+    return seen;
+}"""
 DATA = "board => board.toDataURL()"
 
 # name of a control, keys, and what the text then says; the controls of a widget in their order
@@ -193,6 +205,8 @@ def explore(page, widget, moves) -> None:
     """Focus each control, press its keys, and see the text and other pictures."""
     assert [name for name, *_ in moves] == widget.locator("label").all_inner_texts()
     controls = widget.locator("input, select")
+    for slider in widget.get_by_role("slider").all():
+        assert not any("drawing" in text for text in slider.evaluate(DRAG))  # only when let go
     controls.first.focus()
     for number, (name, keys, text) in enumerate(moves):
         if number:
