@@ -729,7 +729,136 @@ ANSWERS += [
         ],
     ),
 ]
+
+
+def hand_loss(model, x0, eps, t, c, alpha_bar):
+    """The loss of a diffusion model."""
+    a = alpha_bar[t][:, None, None, None]
+    return (model(a.sqrt() * x0 + (1 - a).sqrt() * eps, t, c) - eps).square().mean()
+
+
+def loss_wrong(mistake):
+    """The same with one thing wrong."""
+
+    def answer(model, x0, eps, t, c, alpha_bar):
+        a = alpha_bar[t][:, None, None, None]
+        xt = a.sqrt() * x0 + (1 - a).sqrt() * eps
+        found = model(xt, t, c)
+        return {
+            "clean": lambda: (found - x0).square().mean(),
+            "noisy": lambda: (found - xt).square().mean(),
+            "absolute": lambda: (found - eps).abs().mean(),
+            "sum": lambda: (found - eps).square().sum(),
+            "all": lambda: (found - eps).square(),
+            "root": lambda: (found - eps).square().mean().sqrt(),
+            "no roots": lambda: (model(a * x0 + (1 - a) * eps, t, c) - eps).square().mean(),
+            "exchanged": lambda: hand_loss(model, x0, eps, t, c, 1 - alpha_bar),
+            "no noise": lambda: (model(x0, t, c) - eps).square().mean(),
+            "first": lambda: hand_loss(model, x0, eps, 0 * t, c, alpha_bar),
+        }[mistake]()
+
+    return answer
+
+
+def hand_velocity(x0, eps, alpha_bar):
+    a = alpha_bar[:, None, None, None]
+    return a.sqrt() * eps - (1 - a).sqrt() * x0
+
+
+def noise_of(xt, v, alpha_bar):
+    a = alpha_bar[:, None, None, None]
+    return a.sqrt() * v + (1 - a).sqrt() * xt
+
+
+def four(alpha_bar):
+    return alpha_bar[:, None, None, None]
+
+
+ANSWERS += [  # notebook 10
+    (
+        checks.check_noise_loss,
+        hand_loss,
+        [
+            (loss_wrong("clean"), "not with x0"),
+            (loss_wrong("noisy"), "noisy latents"),
+            (loss_wrong("absolute"), "square the difference"),
+            (loss_wrong("sum"), "not their sum"),
+            (loss_wrong("all"), "take the mean"),
+            (loss_wrong("root"), "no root"),
+            (loss_wrong("no roots"), "square roots"),
+            (loss_wrong("exchanged"), "goes with x0"),
+            (loss_wrong("no noise"), "not the clean ones"),
+            (loss_wrong("first"), "mean squared error to ε"),
+            (lambda model, x0, eps, t, c, a: eps.square().mean(), "not asked"),
+        ],
+    ),
+    (
+        checks.check_moving_average,
+        lambda average, weights, decay: decay * average + (1 - decay) * weights,
+        [
+            (lambda a, w, d: d * w + (1 - d) * a, "share of the old"),
+            (lambda a, w, d: d * a + w, "add up to 1"),
+            (lambda a, w, d: a + (1 - d) * w, "not all of it"),
+            (lambda a, w, d: w, "nothing is averaged"),
+            (lambda a, w, d: a, "nothing has moved"),
+            (lambda a, w, d: (a + w) / 2, "plain mean"),
+        ],
+    ),
+    (
+        checks.check_velocity,
+        hand_velocity,
+        [
+            (lambda x0, eps, a: -hand_velocity(x0, eps, a), "comes with a plus"),
+            (lambda x0, eps, a: hand_velocity(x0, eps, 1 - a), "goes with the noise"),
+            (lambda x0, eps, a: hand_velocity(-eps, x0, a), "right angle"),
+            (lambda x0, eps, a: hand_velocity(-x0, eps, a), "subtract"),
+            (lambda x0, eps, a: four(a) * eps - (1 - four(a)) * x0, "square roots"),
+            (lambda x0, eps, a: eps - x0, "has its factor"),
+        ],
+    ),
+    (
+        checks.check_noise_from_velocity,
+        noise_of,
+        [
+            (lambda xt, v, a: four(a).sqrt() * xt - (1 - four(a)).sqrt() * v, "that is x0"),
+            (lambda xt, v, a: noise_of(-xt, v, a), "add the two"),
+            (lambda xt, v, a: noise_of(xt, v, 1 - a), "goes with v"),
+            (lambda xt, v, a: four(a) * v + (1 - four(a)) * xt, "square roots"),
+            (lambda xt, v, a: noise_of(xt, -v, a), "other sign"),
+            (lambda xt, v, a: v, "v itself"),
+        ],
+    ),
+    (
+        checks.check_times_seen,
+        lambda steps, batch, processes, examples: steps * batch * processes / examples,
+        [
+            (lambda s, b, p, n: s * b / n, "batch of its own"),
+            (lambda s, b, p, n: s * b / p / n, "multiply, do not divide"),
+            (lambda s, b, p, n: float(s * b * p), "divide by the examples"),
+            (lambda s, b, p, n: s * p / n, "whole batch"),
+            (lambda s, b, p, n: n / (s * b * p), "examples divides"),
+            (lambda s, b, p, n: float(s * b * p // n), "rounds down"),
+        ],
+    ),
+]
 OTHERWISE = [  # right answers, written differently
+    (
+        checks.check_noise_loss,
+        lambda model, x0, eps, t, c, alpha_bar: torch.nn.functional.mse_loss(
+            model(
+                xt=alpha_bar[t].view(-1, 1, 1, 1) ** 0.5 * x0
+                + (1 - alpha_bar[t]).view(-1, 1, 1, 1) ** 0.5 * eps,
+                t=t,
+                c=c,
+            ),
+            eps,
+        ).double(),
+    ),
+    (checks.check_moving_average, lambda a, w, d: torch.lerp(a, w, 1 - d)),
+    (checks.check_moving_average, lambda a, w, d: a.double() + (1 - d) * (w - a)),
+    (checks.check_velocity, lambda x0, eps, a: hand_velocity(x0.double(), eps, a.double())),
+    (checks.check_times_seen, lambda s, b, p, n: torch.tensor(s * b * p) / n),
+    (checks.check_times_seen, lambda s, b, p, n: np.float64(s * b * p / n)),
     (
         checks.check_attention_of_head,
         lambda q, k: torch.einsum("nd,ld->nl", q, k).div(q.shape[1] ** 0.5).softmax(1),

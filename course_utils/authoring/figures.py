@@ -18,7 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from scipy.ndimage import distance_transform_edt
 
-from course_utils.authoring import model_figures, part_figures, task_figures
+from course_utils.authoring import model_figures, part_figures, task_figures, training_figures
 from course_utils.authoring.pictures import smaller_png
 from course_utils.authoring.source import ROOT, BuildError
 from course_utils.plotting import INK, MUTED, wrap
@@ -54,6 +54,8 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "07_inpaint": task_figures.replaced,
     "08_depth2img": task_figures.repainted,
     "09_attention": task_figures.by_word,
+    "10_training": training_figures.in_the_making,
+    "10_flooble": training_figures.new_word,
 }
 
 

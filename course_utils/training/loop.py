@@ -7,7 +7,9 @@ what a run that was never killed sees, and p processes share the batch that one 
 
 import math
 import os
-from collections.abc import Callable
+import pickle
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -23,6 +25,8 @@ from course_utils import models
 
 CHECKPOINT = "checkpoint.pt"
 CONFIGS = Path(__file__).parent / "configs"
+UNREADABLE = (RuntimeError, EOFError, LookupError, AttributeError, ValueError)  # for torch.load
+Watch = Callable[[int, dict[str, Tensor], nn.Module, EMAModel], None]
 
 
 @dataclass(frozen=True)
@@ -129,6 +133,8 @@ def fit(
     config: Config,
     folder: Path,
     stop_after: int | None = None,
+    watch: Watch | None = None,
+    cpu: bool | None = None,
 ) -> nn.Module:
     """Train a model until its last step, from the last checkpoint if there is one.
 
@@ -141,12 +147,17 @@ def fit(
         config: see Config.
         folder: where checkpoints and TensorBoard metrics go.
         stop_after: leave after this many steps, as if killed (for tests).
+        watch: called after every step with (steps done, losses, model, average), before a
+            checkpoint is written; `averaged` makes a model of the last two. Then no bar is shown.
+        cpu: whether to stay on the CPU; where left out, if there is no CUDA device.
     Returns:
         the model with the averaged weights.
+    Raises:
+        ValueError: the checkpoint cannot be read.
     """
     torch.set_num_threads(config.threads)
     accelerator = Accelerator(
-        cpu=not torch.cuda.is_available(),
+        cpu=not torch.cuda.is_available() if cpu is None else cpu,
         mixed_precision=config.precision,
         dynamo_backend="inductor" if config.compile else "no",
         log_with="tensorboard",
@@ -170,7 +181,7 @@ def fit(
         range(first, last),
         initial=first,
         total=config.steps,
-        disable=not accelerator.is_main_process,
+        disable=not accelerator.is_main_process or watch is not None,
         mininterval=10,
         dynamic_ncols=True,
     )
@@ -187,16 +198,32 @@ def fit(
         optimizer.zero_grad()
         average.step(model.parameters())
         if step % 20 == 0:
-            values = {name: float(value.detach()) for name, value in losses.items()}
+            values = {
+                name: float(accelerator.reduce(value.detach().float(), "mean"))
+                for name, value in losses.items()
+            }
             accelerator.log(values, step=step)
             progress.set_postfix({name: f"{value:.4f}" for name, value in values.items()})
         done = step + 1
+        if watch and accelerator.is_main_process:
+            watch(done, losses, model, average)
         if accelerator.is_main_process and (done % config.save_every == 0 or done == last):
             _save(folder / CHECKPOINT, done, model, optimizer, average, config)
     accelerator.wait_for_everyone()  # lets the threads that shared gradients finish: torch may hang
     accelerator.end_training()  # where the network is dropped before them
     average.copy_to(model.parameters())
     return model
+
+
+@contextmanager
+def averaged(model: nn.Module, average: EMAModel) -> Iterator[nn.Module]:
+    """The model with its averaged weights, for a while; its own come back."""
+    average.store(model.parameters())
+    average.copy_to(model.parameters())
+    try:
+        yield model
+    finally:
+        average.restore(model.parameters())
 
 
 def _share(batch: int, accelerator: Accelerator) -> slice:
@@ -226,7 +253,13 @@ def _save(path: Path, step: int, model, optimizer, average, config: Config) -> N
 def _resume(path: Path, model, optimizer, average) -> int:
     if not path.exists():
         return 0
-    state = torch.load(path, weights_only=True, map_location="cpu")
+    try:
+        state = torch.load(path, weights_only=True, map_location="cpu")
+    except (*UNREADABLE, pickle.UnpicklingError) as error:
+        raise ValueError(
+            f"{path.parent.name}/{path.name} is damaged and cannot be read. Delete its folder, and "
+            "the run begins anew."
+        ) from error
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
     average.load_state_dict(state["average"])

@@ -69,11 +69,13 @@ def start_from(folder: Path, more_channels: int = 0) -> UNet2DConditionModel:
 
 
 @torch.no_grad()
-def encode_pictures(vae: AutoencoderKL, pictures, device: torch.device) -> dict[str, Tensor]:
+def encode_pictures(
+    vae: AutoencoderKL, pictures, device: torch.device, bar: bool = True
+) -> dict[str, Tensor]:
     """The distribution of the scaled latents of every picture: mean and std, (N, 4, 16, 16)."""
     vae = vae.eval().to(device).to(memory_format=torch.channels_last)
     mean, std = [], []
-    for i in tqdm(range(0, len(pictures), 64), "latents", mininterval=10):
+    for i in tqdm(range(0, len(pictures), 64), "latents", mininterval=10, disable=not bar):
         q = vae.encode(to_model(pictures[i : i + 64], device)).latent_dist
         mean.append((q.mean * vae.config.scaling_factor).cpu().half())
         std.append((q.std * vae.config.scaling_factor).cpu().half())

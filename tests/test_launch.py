@@ -1,0 +1,113 @@
+"""The real training program, as it is started: on two processes, and killed in the middle."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from test_text_and_unet_training import TINY_TEXT, TINY_UNET
+
+from course_utils.training.loop import CHECKPOINT
+from course_utils.training.text import clip_tokenizer, make_text_encoder, token_ids
+from course_utils.world import sample
+
+CONFIG = {
+    "examples": 16,
+    "steps": 200,
+    "batch": 4,
+    "learning_rate": 0.001,
+    "warmup": 5,
+    "save_every": 20,
+    "threads": 1,
+    "ema_decay": 0.9,
+    "model": TINY_UNET,
+    "options": {"vae": "vae/vae", "text_encoder": "text/text_encoder", "dropout": 0.1, "gamma": 5},
+}
+PROGRAM = [sys.executable, "-m", "course_utils.training.unet", "tiny.yaml"]
+SHARED = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu"]
+SHARED += ["--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no"]
+SHARED += ["--dynamo_backend", "no", "--main_process_port", "0", *PROGRAM[1:]]
+SETTINGS = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
+SETTINGS["PYTHONPATH"] = os.pathsep.join(
+    [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+)
+
+
+def place(folder: Path, vae) -> Path:
+    """A folder to train in: a configuration, a VAE and a text encoder, all tiny."""
+    torch.manual_seed(0)
+    ids = token_ids(clip_tokenizer(), [sample(seed).caption for seed in range(16)])
+    vae.save_pretrained(folder / "build" / "train" / "vae" / "vae")
+    words = make_text_encoder(TINY_TEXT, ids.unique())
+    words.save_pretrained(folder / "build" / "train" / "text" / "text_encoder")
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(CONFIG))
+    return folder
+
+
+def run(command: list[str], folder: Path) -> None:
+    done = subprocess.run(
+        command, cwd=folder, env=SETTINGS, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def kill_in_the_middle(folder: Path) -> None:
+    """Start the program, and kill it, with a signal it cannot catch, when it has written its first
+    checkpoint."""
+    program = subprocess.Popen(
+        PROGRAM, cwd=folder, env=SETTINGS, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    end = time.monotonic() + 300
+    while not checkpoint(folder).exists() and program.poll() is None and time.monotonic() < end:
+        time.sleep(0.005)
+    program.send_signal(signal.SIGKILL)
+    assert program.wait() == -signal.SIGKILL
+
+
+def checkpoint(folder: Path) -> Path:
+    return folder / "build" / "train" / "tiny.yaml" / CHECKPOINT
+
+
+def trained(folder: Path) -> bytes:
+    unet = folder / "build" / "train" / "tiny.yaml" / "unet"
+    return (unet / "diffusion_pytorch_model.safetensors").read_bytes()
+
+
+def curve(folder: Path) -> list[float]:
+    """The losses that were written down on the way."""
+    events = EventAccumulator(str(folder / "build" / "train" / "tiny.yaml" / "metrics"))
+    events.Reload()
+    return [one.value for one in events.Scalars("loss")]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, tiny_parts) -> Path:
+    """A run of one process, never interrupted."""
+    folder = place(tmp_path_factory.mktemp("whole"), tiny_parts["vae"])
+    run(PROGRAM, folder)
+    return folder
+
+
+def test_a_killed_program_started_again_ends_with_the_same_bytes(whole, tmp_path, tiny_parts):
+    folder = place(tmp_path, tiny_parts["vae"])
+    kill_in_the_middle(folder)
+    step = torch.load(checkpoint(folder), weights_only=True)["step"]
+    assert 0 < step < CONFIG["steps"]
+    run(PROGRAM, folder)
+    assert trained(folder) == trained(whole)
+
+
+def test_two_processes_have_the_losses_of_one(whole, tmp_path, tiny_parts):
+    """Each takes half of the batch; to the rounding of float32, which 200 steps make larger."""
+    folder = place(tmp_path, tiny_parts["vae"])
+    run(SHARED, folder)
+    one, two = curve(whole), curve(folder)
+    assert len(one) == CONFIG["steps"] // 20
+    assert two == pytest.approx(one, rel=1e-3)
+    assert one[-1] < 0.9 * one[0]
