@@ -10,7 +10,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from course_utils.authoring.course import JOBS, Result, results_table, run_course
+from course_utils.authoring.course import Result, results_table, run_course
+from course_utils.authoring.execute import JOBS
 from course_utils.authoring.source import NOTEBOOKS
 
 LIMITS = {"00 to 05": 180, "06 to 08": 90}  # seconds for these notebooks together

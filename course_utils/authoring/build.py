@@ -10,12 +10,14 @@ import argparse
 import os
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
 
 from course_utils.authoring.execute import (
+    JOBS,
     clean,
     code_cells,
     compress,
@@ -125,17 +127,22 @@ def check_all(chosen: list[Place]) -> None:
     print(f"Notebooks compared with their sources: {len(chosen)}. No difference.")
 
 
-def build_all(chosen: list[Place]) -> None:
-    """Build both forms of notebooks and say what came of it."""
-    for place in chosen:
-        for form in FORMS:
-            start = time.monotonic()
-            notebook = build(place, form)
-            print(
-                f"{place.name}, {form} form: {len(code_cells(notebook))} code cells, "
-                f"{time.monotonic() - start:.0f} s, {size(notebook) / 1024:.0f} KiB",
-                flush=True,
-            )
+def build_all(chosen: list[Place], jobs: int = JOBS) -> None:
+    """Build both forms of notebooks, some notebooks at a time, and say what came of it."""
+    with ThreadPoolExecutor(jobs) as pool:
+        list(pool.map(build_both, chosen))
+
+
+def build_both(place: Place) -> None:
+    """Build both forms of one notebook and say what came of it."""
+    for form in FORMS:
+        start = time.monotonic()
+        notebook = build(place, form)
+        print(
+            f"{place.name}, {form} form: {len(code_cells(notebook))} code cells, "
+            f"{time.monotonic() - start:.0f} s, {size(notebook) / 1024:.0f} KiB",
+            flush=True,
+        )
 
 
 def _essence(cell: NotebookNode) -> tuple:

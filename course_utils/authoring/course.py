@@ -5,7 +5,6 @@
 The notebooks themselves stay as they are; what runs is a copy.
 """
 
-import os
 import shlex
 import sys
 import time
@@ -20,12 +19,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from course_utils.authoring.execute import code_cells, execute
+from course_utils.authoring.execute import JOBS, code_cells, execute
 from course_utils.authoring.source import NOTEBOOKS, ROOT, BuildError
 
 PAGES = ROOT / "build" / "course"
 OK = "ok"
-JOBS = min(2, os.cpu_count() or 1)  # notebooks that run at a time: each computes on one thread
 
 
 @dataclass(frozen=True)
