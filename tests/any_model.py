@@ -27,6 +27,12 @@ UNET = CONFIGS["sd-2.1"]["unet"] | {
     "attention_head_dim": [1, 1, 2, 2],
     "layers_per_block": 1,
 }
+SHALLOW = {  # where the number of levels tells nothing: half the time
+    "block_out_channels": [8, 16],
+    "down_block_types": ["CrossAttnDownBlock2D", "DownBlock2D"],
+    "up_block_types": ["UpBlock2D", "CrossAttnUpBlock2D"],
+    "attention_head_dim": [1, 2],
+}
 VAE = {key: value for key, value in CONFIGS["sd-2.1"]["vae"].items() if key != "scaling_factor"}
 VAE |= {"block_out_channels": [8, 8, 16, 16], "norm_num_groups": 8, "sample_size": SIDE}
 VAE |= {"layers_per_block": 1}
@@ -138,8 +144,8 @@ UNTRUE = {  # lines that rightly say False
 }
 
 
-def write_model(folder: Path) -> None:
-    """The structure and the files of Stable Diffusion 2.1, for all tasks."""
+def write_model(folder: Path, levels: dict | None = None) -> None:
+    """The structure and the files of Stable Diffusion 2.1, for all tasks; levels: of its UNet."""
     torch.manual_seed(0)
     vae = AutoencoderKL(**VAE).state_dict()
     write(folder / "vae", VAE_FILE, {old_name(key): weight for key, weight in vae.items()})
@@ -148,9 +154,9 @@ def write_model(folder: Path) -> None:
     words["text_model.embeddings.position_ids"] = torch.arange(77)[None]
     write(folder / "text_encoder", TEXT_FILE, words, "model")
     for part, channels in {"unet": 4, "inpaint_unet": 9, "depth_unet": 5}.items():
-        config = UNET | {"in_channels": channels}
-        weights = UNet2DConditionModel(**config).state_dict()
-        write(folder / part, UNET_FILE | {"in_channels": channels}, weights)
+        own = {"in_channels": channels} | (levels or {})
+        weights = UNet2DConditionModel(**UNET | own).state_dict()
+        write(folder / part, UNET_FILE | own, weights)
     write_depth(folder)
     write_tokenizer(folder / "tokenizer")
     write_json(folder / "scheduler" / "scheduler_config.json", SCHEDULER)

@@ -1,16 +1,27 @@
 """Every notebook on a GPU, or on what stands for one here: `two_devices`."""
 
 import pytest
-from any_model import check_said, run
+import torch
+from any_model import SHALLOW, check_said, run, write_model
 from two_devices import second_device
 
 from course_utils import devices
 from course_utils.authoring.source import places
 
 
+@pytest.fixture(scope="module")
+def shallow_folder(tmp_path_factory):
+    """A small model for all tasks whose UNets have two levels."""
+    folder = tmp_path_factory.mktemp("models") / "shallow"
+    write_model(folder, SHALLOW)
+    return folder
+
+
 @pytest.fixture
-def gpu_model(hub_model, monkeypatch):
+def gpu_model(shallow_folder, monkeypatch):
     """The small model, as `load()` treats a large one: on the GPU, in half precision."""
+    torch.set_num_threads(1)
+    monkeypatch.setenv("COURSE_MODEL", str(shallow_folder))
     monkeypatch.setattr(devices, "SMALL", 0)
     with second_device():
         yield
