@@ -5,7 +5,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
-NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=300
+NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=600
 PARALLEL := -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 
 .PHONY: help setup course lab test notebooks figures site train train-gpu train-large evaluate bench bench-gpu lint
@@ -70,6 +70,7 @@ evaluate: setup ## measure how good the pocket model is
 	@$(PY) -m course_utils.training.evaluate
 	@$(PY) -m course_utils.training.evaluate_tasks
 	@$(PY) -m course_utils.training.evaluate_attention
+	@$(PY) -m course_utils.training.evaluate_flooble
 
 bench: setup ## measure how fast it is
 	@$(PY) benchmarks/bench_draw.py

@@ -52,8 +52,8 @@ HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 MODELSCOPE = "modelscope:"
 DEFAULTS = "_use_default_values"  # where diffusers notes which settings the file leaves out
 # The ids to try, in turn. Stability's own were taken from the hub in November 2025, Runway's in
-# August 2024: unofficial copies stand before them. Found in the threads of projects that use them,
-# the last in the month below; not downloaded by us. On ModelScope, sd-1.5 is
+# August 2024: unofficial copies stand before them. Found in the threads and in the code of several
+# projects that use them, the last in the month below; not downloaded by us. On ModelScope, sd-1.5 is
 # modelscope:AI-ModelScope/stable-diffusion-v1-5.
 HUB_IDS_CHECKED = "2026-04"
 HUB_IDS = {

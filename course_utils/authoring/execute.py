@@ -14,7 +14,7 @@ from nbformat import NotebookNode
 from course_utils.authoring.pictures import smaller_png
 from course_utils.authoring.source import KEPT, METADATA, BuildError
 
-TIMEOUT = 300  # seconds a cell may take
+TIMEOUT = 600  # seconds a cell may take
 JOBS = min(2, os.cpu_count() or 1)  # notebooks that run at a time: each computes on one thread
 LIMIT = 1024 * 1024  # bytes of a notebook
 QUIET = "--log-level=40"  # of the kernel's own messages, errors alone

@@ -193,8 +193,9 @@ def newest(train: Path, *names: str) -> Path:
 def all_figures() -> dict:
     """What the judge said, of all that was judged."""
     figures = {}
-    for judged in (BUILD / "evaluate.json", BUILD / "evaluate_tasks.json"):
-        figures |= json.loads(judged.read_text()) if judged.exists() else {}
+    for judged in ("evaluate", "evaluate_tasks", "evaluate_attention"):
+        file = BUILD / f"{judged}.json"
+        figures |= json.loads(file.read_text()) if file.exists() else {}
     return figures
 
 
