@@ -53,7 +53,7 @@ MODELSCOPE = "modelscope:"
 DEFAULTS = "_use_default_values"  # where diffusers notes which settings the file leaves out
 # The ids to try, in turn. Stability's own were taken from the hub in November 2025, Runway's in
 # August 2024: unofficial copies stand before them. Found in the threads and in the code of several
-# projects that use them, the last in the month below; not downloaded by us. On ModelScope, sd-1.5 is
+# projects that use them, the last in the month below; not downloaded by us. On ModelScope, sd-1.5:
 # modelscope:AI-ModelScope/stable-diffusion-v1-5.
 HUB_IDS_CHECKED = "2026-04"
 HUB_IDS = {

@@ -139,6 +139,16 @@ def hub_folder(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def smallest_folder(tmp_path_factory) -> Path:
+    """A model for all tasks that is as small as it can be."""
+    from any_model import NARROW, SHALLOW, write_model
+
+    folder = tmp_path_factory.mktemp("models") / "smallest"
+    write_model(folder, SHALLOW, NARROW)
+    return folder
+
+
 @pytest.fixture
 def hub_model(hub_folder, monkeypatch) -> Path:
     """The same, where COURSE_MODEL says so; on one thread: so small a model is faster on it."""

@@ -15,8 +15,8 @@ from course_utils.training.miniature import (
     is_bundled,
     make_miniature,
     prepared,
+    repeatable,
     samples,
-    threads_kept,
     train_miniature,
     with_unet,
 )
@@ -81,10 +81,11 @@ def test_training_changes_nothing_of_the_model(tiny, tmp_path):
 
 def test_threads_come_back_after_an_error():
     torch.set_num_threads(1)
-    with pytest.raises(KeyError), threads_kept():
+    with pytest.raises(KeyError), repeatable():
+        assert torch.backends.cudnn.deterministic
         torch.set_num_threads(2)
         raise KeyError
-    assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == 1 and not torch.backends.cudnn.deterministic
 
 
 def test_the_corner_has_no_blue_ball_in_the_snow():

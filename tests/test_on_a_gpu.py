@@ -2,29 +2,25 @@
 
 import pytest
 import torch
-from any_model import NARROW, SHALLOW, check_said, run, write_model
+from any_model import check_said, run
+from test_miniature import SHORT, equal
 from two_devices import second_device
 
 from course_utils import devices
 from course_utils.authoring.source import places
+from course_utils.training import unet
+from course_utils.training.miniature import train_miniature
 
 MOST = 6  # steps for a picture: the stand-in is slow, and more would tell nothing new
 
 
-@pytest.fixture(scope="module")
-def shallow_folder(tmp_path_factory):
-    """A model for all tasks, as small as it can be."""
-    folder = tmp_path_factory.mktemp("models") / "shallow"
-    write_model(folder, SHALLOW, NARROW)
-    return folder
-
-
 @pytest.fixture
-def gpu_model(shallow_folder, monkeypatch):
+def gpu_model(smallest_folder, monkeypatch):
     """The small model, as `load()` treats a large one: on the GPU, in half precision."""
     torch.set_num_threads(1)
-    monkeypatch.setenv("COURSE_MODEL", str(shallow_folder))
+    monkeypatch.setenv("COURSE_MODEL", str(smallest_folder))
     monkeypatch.setattr(devices, "SMALL", 0)
+    monkeypatch.setattr(unet, "DEVICE", torch.device("cuda"))  # as where torch finds a GPU
     with second_device():
         yield
 
@@ -33,3 +29,12 @@ def gpu_model(shallow_folder, monkeypatch):
 def test_the_notebook_runs_unchanged(place, gpu_model):
     """No tensor of the CPU meets one of the GPU, and what is said to be true is true there, too."""
     check_said(place, run(place, most=MOST))
+
+
+def test_what_is_beside_a_model_on_the_cpu_is_trained_there(tiny, tmp_path, monkeypatch):
+    """As the bundled model is, on a machine with a GPU, too."""
+    alone, _ = train_miniature(tiny, SHORT, tmp_path / "alone")
+    monkeypatch.setattr(unet, "DEVICE", torch.device("cuda"))
+    with second_device():
+        beside, _ = train_miniature(tiny, SHORT, tmp_path / "beside")
+    assert equal(alone, beside)

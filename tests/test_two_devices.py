@@ -8,7 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
-from two_devices import second_device
+from two_devices import CPU, CUDA, second_device
+
+from course_utils.training.loop import Config, fit
 
 CALLS = {  # of x there, c the same on the CPU, s and t without dimensions there and on the CPU
     "numbers": lambda x, c, s, t: 2 * x + 1,
@@ -83,6 +85,7 @@ def test_what_is_made_there():
         assert all(x.is_cuda for x in made)
         assert not torch.zeros_like(made[0], device="cpu").is_cuda
         assert torch.tensor([made[0][0], 2]).tolist() == [1, 2]
+        assert not torch.empty(2, device="cpu", pin_memory=True).is_cuda
         with pytest.raises(RuntimeError, match="'cuda' device type for generator but found 'cpu'"):
             torch.randn(2, generator=torch.Generator(), device="cuda")
 
@@ -112,6 +115,8 @@ def test_a_network_goes_there_whole():
     right = net(x)
     with second_device():
         net.to("cuda")
+        weights = [*net.parameters()]
+        assert all(a is b for a, b in zip(weights, net.to("cuda").parameters(), strict=True))
         twin = copy.deepcopy(net)
         for one in (net, twin):
             assert all(part.is_cuda for part in one.state_dict().values())
@@ -123,6 +128,28 @@ def test_a_network_goes_there_whole():
         assert all(part.is_meta for part in twin.to("meta").state_dict().values())
         net.to("cpu")
     assert torch.equal(net(x), right)
+
+
+def squared_error(net, indices, generator, share) -> dict:
+    """For `fit`: the network should answer with noise."""
+    device = next(net.parameters()).device
+    x, wanted = (torch.randn(4, 3, 8, 8, generator=generator).to(device) for _ in range(2))
+    return {"loss": (net(x) - wanted).square().mean()}
+
+
+def test_a_network_learns_there_what_it_learns_here(tmp_path):
+    """To the bit, also where it goes on from its checkpoint."""
+    config = Config(4, 4, 4, 0.1, {}, {}, warmup=1, ema_decay=0.5, save_every=2, threads=1)
+    start = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.SiLU(), nn.Conv2d(4, 3, 3, padding=1))
+    here = fit(copy.deepcopy(start), squared_error, config, tmp_path / "here", device=CPU)
+    with second_device():
+        options = config, tmp_path / "there"
+        fit(copy.deepcopy(start), squared_error, *options, stop_after=2, device=CUDA)
+        there = fit(copy.deepcopy(start), squared_error, *options, device=CUDA)
+        assert all(weight.is_cuda for weight in there.parameters())
+        there.to("cpu")
+    pairs = [*zip(start.parameters(), here.parameters(), there.parameters(), strict=True)]
+    assert all(torch.equal(b, c) and not torch.equal(a, b) for a, b, c in pairs)
 
 
 def test_afterwards_there_is_no_gpu():

@@ -10,6 +10,7 @@ and every operation that mixes it with tensors of the CPU is refused, as a real 
 | .to(device), .cpu(), copy_, float(x), x.item(), x.tolist() | .numpy(), np.asarray (a TypeError) |
 | noise drawn by CPU dice on the CPU, then sent | noise drawn there by CPU dice |
 
+Gradients flow among tensors that are there; none comes back through a copy from the other device.
 The numbers are the CPU's own, so results that are equal to the bit on one device are so on the
 other. Source: https://docs.pytorch.org/docs/stable/notes/cuda.html and torch's FakeTensor.
 """
@@ -20,7 +21,8 @@ from unittest.mock import patch
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from accelerate.state import AcceleratorState
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 CUDA, CPU = torch.device("cuda", 0), torch.device("cpu")
@@ -87,6 +89,13 @@ class There(Tensor):
         new = There(self.held.clone())
         return torch.nn.Parameter(new, self.requires_grad) if hasattr(self, "_is_param") else new
 
+    def __reduce_ex__(self, protocol: int) -> tuple:
+        """In files there are numbers; torch.load has to be told where they go."""
+        return self.held.__reduce_ex__(protocol)
+
+    def untyped_storage(self) -> torch.UntypedStorage:
+        return self.held.untyped_storage()
+
     def tolist(self) -> list:
         return self.held.tolist()
 
@@ -104,7 +113,7 @@ class _Calls(TorchFunctionMode):
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
-        if func in WHOLE and any(isinstance(x, There) for x in tensors_in(args)):
+        if func in WHOLE and whole(args, kwargs):
             return computed(func, args, kwargs)
         if func is Tensor.to:
             return sent(*args, **kwargs)
@@ -117,6 +126,14 @@ class _Calls(TorchFunctionMode):
         return made(func, args, **kwargs)
 
 
+def whole(args, kwargs) -> bool:
+    """Whether a call may be computed as one: something is there, and nothing wants a gradient,
+    which torch finds by the parts."""
+    tensors = [*tensors_in((*args, *kwargs.values()))]
+    learns = torch.is_grad_enabled() and any(x.requires_grad for x in tensors)
+    return not learns and any(isinstance(x, There) for x in tensors)
+
+
 def sent(x: Tensor, *args, **kwargs) -> Tensor:
     """`Tensor.to`."""
     names = next(names for kind, names in TO if isinstance(args[0] if args else None, kind))
@@ -125,10 +142,9 @@ def sent(x: Tensor, *args, **kwargs) -> Tensor:
     if other is not None:
         options |= {"device": other.device, "dtype": other.dtype}
     device = torch.device(options.pop("device", None) or x.device)
-    held = x.held if isinstance(x, There) else x
     if device.type == x.device.type:
-        new = held.to(**options)
-        return x if new is held else placed(new, device)
+        return x.to(**options)
+    held = x.held if isinstance(x, There) else x
     options["copy"] = True
     return placed(held.to(device="cpu" if device.type == "cuda" else device, **options), device)
 
@@ -145,6 +161,7 @@ def made(func, args, device, **kwargs):
         raise RuntimeError(
             f"Expected a '{device.type}' device type for generator but found '{dice.device.type}'"
         )
+    kwargs.pop("pin_memory", None)  # which only a real GPU can
     new = func(*args, device="cpu" if device.type == "cuda" else device, **kwargs)
     if not isinstance(new, Tensor):
         return new
@@ -160,6 +177,16 @@ def computed(func, args: tuple, kwargs: dict):
     if operation in COPIED and not isinstance(tensors[0], There):
         return tensors[0]  # which is on the CPU
     return said_there(results, {id(x.held): x for x in tensors if isinstance(x, There)})
+
+
+def applied(apply, network: nn.Module, fn, *args) -> nn.Module:
+    """`Module._apply`: weights that stay where they are stay the same objects, too."""
+    weights = {name: weight for name, weight in network._parameters.items() if weight is not None}
+    with torch.no_grad():
+        stay = {name: weight for name, weight in weights.items() if fn(weight) is weight}
+    apply(network, fn, *args)
+    network._parameters.update(stay)
+    return network
 
 
 def tensors_in(values) -> Iterator[Tensor]:
@@ -221,6 +248,12 @@ def second_device() -> Iterator[None]:
         for name, answer in FOUND.items():
             stack.enter_context(patch.object(torch.cuda, name, lambda *_, a=answer, **__: a))
         stack.enter_context(patch.object(torch, "inference_mode", torch.no_grad))  # There is none
+        apply = nn.Module._apply
+        stack.enter_context(
+            patch.object(nn.Module, "_apply", lambda *args, **__: applied(apply, *args))
+        )
+        AcceleratorState._reset_state(True)  # accelerate looks for devices once in a process
+        stack.callback(AcceleratorState._reset_state, True)
         before = torch.__future__.get_overwrite_module_params_on_conversion()
         stack.callback(torch.__future__.set_overwrite_module_params_on_conversion, before)
         torch.__future__.set_overwrite_module_params_on_conversion(True)  # a weight there is new

@@ -90,7 +90,8 @@ def train_wider_judge(config: Config = JUDGE, build: Path = BUILD) -> Judge:
     known, new = scene_classes(world.scenes), flooble_classes(seen)
     classes = {name: torch.cat([known[name], new[name]]) for name in CLASSES}
     folder = run_folder(build, "judge", asdict(config))
-    return fit(wider_judge(), judge_loss(pictures, classes), config, folder, cpu=True).eval()
+    loss, device = judge_loss(pictures, classes), torch.device("cpu")
+    return fit(wider_judge(), loss, config, folder, device=device).eval()
 
 
 def fitness(judge: Judge, build: Path = BUILD, count: int = 300) -> dict[str, float]:

@@ -134,7 +134,7 @@ def fit(
     folder: Path,
     stop_after: int | None = None,
     watch: Watch | None = None,
-    cpu: bool | None = None,
+    device: torch.device | None = None,
 ) -> nn.Module:
     """Train a model until its last step, from the last checkpoint if there is one.
 
@@ -149,7 +149,7 @@ def fit(
         stop_after: leave after this many steps, as if killed (for tests).
         watch: called after every step with (steps done, losses, model, average), before a
             checkpoint is written; `averaged` makes a model of the last two. Then no bar is shown.
-        cpu: whether to stay on the CPU; where left out, if there is no CUDA device.
+        device: where to train; where left out, on a CUDA device if there is one.
     Returns:
         the model with the averaged weights.
     Raises:
@@ -157,13 +157,14 @@ def fit(
     """
     torch.set_num_threads(config.threads)
     accelerator = Accelerator(
-        cpu=not torch.cuda.is_available() if cpu is None else cpu,
+        cpu=not torch.cuda.is_available(),  # the same for all runs of a process
         mixed_precision=config.precision,
         dynamo_backend="inductor" if config.compile else "no",
         log_with="tensorboard",
         project_config=ProjectConfiguration(project_dir=str(folder), logging_dir=str(folder)),
     )
     accelerator.init_trackers("metrics")
+    model.to(device or accelerator.device)
     optimizer = torch.optim.AdamW(
         model.parameters(),
         config.learning_rate,
@@ -171,10 +172,9 @@ def fit(
         weight_decay=config.weight_decay,
         fused=True,
     )
-    model.to(accelerator.device)
     average = EMAModel(model.parameters(), decay=config.ema_decay, foreach=True)
     first = _resume(folder / CHECKPOINT, model, optimizer, average)
-    trained, optimizer = accelerator.prepare(model, optimizer)
+    trained, optimizer = accelerator.prepare(model, optimizer, device_placement=[False, False])
     share = _share(config.batch, accelerator)
     last = config.steps if stop_after is None else min(first + stop_after, config.steps)
     progress = tqdm(

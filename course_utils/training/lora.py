@@ -21,7 +21,7 @@ from torch import nn
 
 from course_utils.models import POCKET_THREADS, quiet
 from course_utils.training.loop import Config, fit
-from course_utils.training.miniature import corner, on_cpu, prepared, threads_kept
+from course_utils.training.miniature import corner, prepared, repeatable
 from course_utils.training.runs import History, alone, fingerprint, run_folder
 from course_utils.training.unet import noise_loss
 from course_utils.world import Scene
@@ -99,7 +99,7 @@ class Trained(nn.Module):
 def frozen_copy(pipe: "StableDiffusionPipeline") -> UNet2DConditionModel:
     """A copy of a model's UNet, laid out for training beside the frozen weights."""
     unet = copy.deepcopy(pipe.unet).requires_grad_(False)
-    if on_cpu(pipe):
+    if pipe.device.type == "cpu":
         unet.set_attn_processor(AttnProcessor())  # of small networks the faster one there
     return unet.to(memory_format=torch.channels_last)
 
@@ -140,14 +140,14 @@ def train_lora(
     """
     settings = asdict(config) | {"parts": fingerprint(pipe.vae, pipe.text_encoder, pipe.unet)}
     folder = run_folder(parent, "lora", settings)
-    with alone(folder), threads_kept():
+    with alone(folder), repeatable():
         latents, words, silence = prepared(
             pipe, lambda: blueprints(config.examples // len(SHOWN)), folder
         )
         unet = add_lora(frozen_copy(pipe), config.options["rank"], config.seed)
         history = History(folder, config.steps, show=show).recalled()
         loss = noise_loss(latents, words, silence, config.options)
-        fit(Trained(unet), loss, config, folder, watch=history, cpu=on_cpu(pipe))
+        fit(Trained(unet), loss, config, folder, watch=history, device=pipe.device)
         save_lora(pipe, unet, folder)
     return folder, history
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from diffusers import UNet2DConditionModel
+from diffusers.models.attention_processor import AttnProcessor
 from PIL import Image
 from torch import Tensor
 
@@ -89,7 +90,9 @@ def corner(count: int, scenes: Sequence[Scene] = CORNER) -> list[tuple[Image.Ima
 def make_miniature(pipe: "StableDiffusionPipeline", sizes: dict) -> UNet2DConditionModel:
     """A small untrained UNet for the latents and the text encoder of a model; sizes as in SIZES."""
     wanted = ("sample_size", "cross_attention_dim")
-    return make_unet(sizes | {name: pipe.unet.config[name] for name in wanted})
+    unet = make_unet(sizes | {name: pipe.unet.config[name] for name in wanted})
+    unet.set_attn_processor(AttnProcessor())  # on a GPU, too: whose own may round gradients anew
+    return unet
 
 
 def with_unet(pipe: "StableDiffusionPipeline", unet) -> "StableDiffusionPipeline":
@@ -178,7 +181,7 @@ def train_miniature(
     settings = asdict(config) | {"parts": fingerprint(pipe.vae, pipe.text_encoder)}
     settings |= {"moments": list(moments), "prompts": list(prompts)}
     folder = run_folder(parent, "miniature", settings)
-    with alone(folder), threads_kept():
+    with alone(folder), repeatable():
         latents, words, silence = prepared(
             pipe, lambda: corner(config.examples // len(CORNER)), folder
         )
@@ -187,20 +190,19 @@ def train_miniature(
         history = History(folder, config.steps, moments, show=show).recalled()
         history.draw = lambda unet: samples(pipe, unet, prompts, **config.options["draw"])
         loss = noise_loss(latents, words, silence, config.options)
-        unet = fit(unet, loss, config, folder, stop_after, history, on_cpu(pipe))
+        unet = fit(unet, loss, config, folder, stop_after, history, pipe.device)
     return unet.eval().requires_grad_(False), history
 
 
-def on_cpu(pipe: "StableDiffusionPipeline") -> bool:
-    """Whether a pipeline computes on the CPU, and so what is trained beside it should."""
-    return pipe.device.type == "cpu"
-
-
 @contextmanager
-def threads_kept() -> Iterator[None]:
-    """Training sets the number of threads; here it comes back."""
-    before = torch.get_num_threads()
+def repeatable() -> Iterator[None]:
+    """On a GPU, convolutions add up their gradients in one order only. Afterwards this is as it
+    was, and so is the number of threads, which training sets."""
+    cudnn = torch.backends.cudnn
+    before = torch.get_num_threads(), cudnn.deterministic
+    cudnn.deterministic = True
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(before[0])
+        cudnn.deterministic = before[1]

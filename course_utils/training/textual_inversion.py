@@ -17,7 +17,7 @@ from course_utils.models import POCKET_THREADS
 from course_utils.training.flooble import NAME, NEAREST, flooble
 from course_utils.training.loop import Config, fit
 from course_utils.training.lora import Trained, add_lora, frozen_copy, load_lora, save_lora
-from course_utils.training.miniature import on_cpu, prepared, threads_kept
+from course_utils.training.miniature import prepared, repeatable
 from course_utils.training.runs import History, alone, fingerprint, run_folder
 from course_utils.training.unet import noise_loss
 
@@ -114,7 +114,7 @@ def train_word(
     """
     settings = asdict(config) | {"parts": fingerprint(pipe.vae, pipe.text_encoder, pipe.unet)}
     folder = run_folder(parent, "word", settings)
-    with alone(folder), threads_kept():
+    with alone(folder), repeatable():
         latents, tokens, silence = seen_floobles(pipe, config.examples, folder)
         unet = frozen_copy(pipe)
         if config.options["rank"]:
@@ -124,7 +124,7 @@ def train_word(
         model = Inversion(pipe.text_encoder, unet, ids, start, config.options["pace"])
         history = History(folder, config.steps, show=show).recalled()
         loss = noise_loss(latents, tokens, silence, config.options)
-        model = fit(model, loss, config, folder, watch=history, cpu=on_cpu(pipe))
+        model = fit(model, loss, config, folder, watch=history, device=pipe.device)
         save_file({"rows": model.rows.detach().cpu().contiguous()}, folder / WORD_FILE)
         if config.options["rank"]:
             save_lora(pipe, unet, folder)

@@ -25,8 +25,8 @@ from course_utils import checks, pipeline, plotting
 from course_utils.drawing import make_scheduler
 
 pipe = course_utils.load()
-if pipe.unet.dtype != torch.float32:
-    pipe.to(dtype=torch.float32)  # to train in half precision takes more care
+for network in (pipe.vae, pipe.text_encoder, pipe.unet):
+    network.float()  # training moves weights by less than half precision can say
 pipe.scheduler = make_scheduler("dpm++", pipe.scheduler)
 
 from course_utils.training import lora, miniature, runs, textual_inversion

@@ -96,7 +96,7 @@ WITH_WIDGETS = [p for p in places() if "nbval-ignore-output" in p.source.read_te
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory, hub_folder):
+def lab(tmp_path_factory, smallest_folder):
     """JupyterLab on the notebooks as the sources have them: its address up to the notebook."""
     folder = tmp_path_factory.mktemp("lab")
     for place in WITH_WIDGETS:
@@ -109,7 +109,7 @@ def lab(tmp_path_factory, hub_folder):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     address = f"http://127.0.0.1:{port}"
-    ours = environment(folder, MODEL or hub_folder)
+    ours = environment(folder, MODEL or smallest_folder)
     with (folder / "server.log").open("w") as log:
         server = subprocess.Popen(command(folder, port), env=ours, stdout=log, stderr=log)
     try:
