@@ -351,7 +351,7 @@ plt.show()
 
 # %% [markdown]
 # Drag to the right, or click the slider and use the arrow keys. At which strength has the dog lost its eyes, in the pixels and in
-# the latents? And the trees?
+# the latents? And the trees: are they lost in both?
 
 # %% tags=["nbval-ignore-output"]
 from course_utils.widgets import Scrubber

@@ -125,7 +125,7 @@ plt.show()
 
 # %% [markdown]
 # Type a prompt of your own. Which costs more, an exclamation mark or *oversaturated*? Your name? 猫? And how many times can
-# you write *a dog and* before it is lost?
+# you write *a dog and* before the first word is lost?
 
 # %% tags=["nbval-ignore-output"]
 from course_utils.widgets import token_table

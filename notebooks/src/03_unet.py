@@ -268,8 +268,8 @@ plt.show()
 # *guidance*. How the words find their places, block by block, is the subject of notebook 09.
 
 # %% [markdown]
-# Now tell the UNet that the red ball is a city. With little noise it does not believe you. From which timestep on does it see
-# the city, and what becomes of the ball before?
+# Now tell the UNet that the red ball is a city. With little noise it does not believe you. Move $t$ up from 0: at which timestep
+# does it begin to see the city, and what becomes of the ball on the way there?
 
 # %% tags=["nbval-ignore-output"]
 from course_utils.widgets import Explorer

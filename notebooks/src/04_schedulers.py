@@ -447,7 +447,7 @@ plt.show()
 # changes less than the noise. Ten to twenty steps of it are enough; nobody draws with 1,000 any more.
 
 # %% [markdown]
-# With how few steps would you still take the cat? Find the smallest number for each sampler. (The two that throw dice end at a
+# How few steps are enough for a cat that you would accept? Look for the smallest number for each sampler; one may have none. (The two that throw dice end at a
 # cat of their own: their error says little. A new picture takes a moment, one that was drawn before does not.)
 
 # %% tags=["nbval-ignore-output"]

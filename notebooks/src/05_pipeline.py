@@ -151,7 +151,7 @@ plt.show()
 # early steps decide *what*, the late ones *how*.
 
 # %% [markdown]
-# Twice as many steps, one at a time. When can you tell that it is a man? When has he a yellow shirt?
+# Here is every second step, twice as many as above. When can you tell that it is a man? When does he have a yellow shirt?
 
 # %% tags=["nbval-ignore-output"]
 from course_utils.widgets import Scrubber
@@ -293,7 +293,7 @@ plt.show()
 
 # %% [markdown]
 # Try both together. At $g = 1$ no negative prompt changes anything. How large must $g$ be before "in a park" drives the houses out
-# of the park? And when do ten steps no longer suffice?
+# of the park? And at which $g$ are ten steps (as always here) no longer enough?
 
 # %% tags=["nbval-ignore-output"]
 from course_utils.widgets import Explorer

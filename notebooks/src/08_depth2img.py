@@ -319,7 +319,7 @@ plotting.show_pictures(shown, titles, columns=4, size=1.5)
 plt.show()
 
 # %% [markdown]
-# Place the ball yourself. How small may it be before the model loses it? What becomes of a tree at the edge?
+# Place the ball yourself. Make it smaller: does the ball shrink with it, and does the model lose it? What becomes of a tree at the edge?
 
 # %% tags=["nbval-ignore-output"]
 from course_utils.widgets import Explorer

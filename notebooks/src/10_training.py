@@ -64,16 +64,19 @@ plt.show()
 # %% [markdown]
 # ## 1 · The loss
 #
-# The UNet is asked one question only: *which part of this is noise?* To ask it we need no labels. Take a picture, put
-# noise on it that we threw ourselves, and compare the answer with what we threw:
+# The UNet is asked one question only: *which part of this is noise?* To check its answer nobody has to label anything: we draw the
+# noise at random ourselves, put it on a picture, and compare the answer with it. The caption helps the UNet; it comes through
+# the text encoder, which is frozen like the VAE (and is not in the chain above).
 #
 # $$x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1-\bar\alpha_t}\,\varepsilon, \qquad
-# L = \operatorname{mean}\big(\varepsilon_\theta(x_t, t, c) - \varepsilon\big)^2$$
+# L = \operatorname{mean}\Big[\big(\varepsilon_\theta(x_t, t, c) - \varepsilon\big)^2\Big]$$
 #
 # | symbol | variable | shape |
 # |---|---|---|
 # | $x_0$, clean latents | `x0` | (B, 4, h, w) |
 # | $\varepsilon$, the noise | `eps` | (B, 4, h, w) |
+# | $x_t$, the noisy latents | `xt` | (B, 4, h, w) |
+# | $\varepsilon_\theta(x_t, t, c)$, what the UNet with weights $\theta$ answers | `found` | (B, 4, h, w) |
 # | $t$, a random timestep for each picture | `t` | (B,) |
 # | $\bar\alpha_t$, the share of signal left | `alpha_bar[t]` | (B,) |
 # | $c$, the caption as the UNet hears it | `c` | (B, 77, D) |
@@ -106,9 +109,9 @@ plotting.show_pictures(pictures + pipeline.decode(pipe, xt), titles, columns=4, 
 plt.show()
 
 # %% [markdown]
-# That is all there is to it. The rest is doing it often: throw a step and noise, ask, move every weight a little in the
-# direction that makes the loss smaller. A loss says little by itself: with $t$ near 0 hardly any noise is there to find,
-# with $t$ near 1000 hardly anything else, so it jumps from batch to batch. Only its mean over many steps tells.
+# That is all there is to it. The rest is doing it often: draw a step and noise at random, ask, move every weight a little in the
+# direction that makes the loss smaller. A loss says little by itself: with $t$ near 0 the little noise can hardly be told
+# from the picture, and the loss is large; with $t$ near 1000 there is hardly anything but noise, and it is small. So it jumps from batch to batch. Only its mean over many steps tells.
 
 # %% [markdown]
 # ## 2 · A small UNet from nothing
@@ -144,13 +147,16 @@ if not quick:
 #     average.step(model.parameters())
 # ```
 #
-# Two things in it are not in the equation. `average` is a running average of the weights, $\bar\theta \leftarrow
+# Some things in it are not in the equation. `clip_grad_norm_` shortens a gradient that is too long. `optimizer`
+# is AdamW: it keeps two running means for each weight, of its gradient and of the gradient's square (its two *moments*), and
+# steps by them. `loss` counts steps with hardly any noise less (section 9 says how); the curve shows the plain squared
+# error. `average` is a running average of the weights, $\bar\theta \leftarrow
 # d\,\bar\theta + (1-d)\,\theta$ with $d$ near 1; it is what is kept in the end, since the weights themselves jitter. And
-# one caption in ten is replaced by the empty one, so that the UNet learns to draw without a prompt, too: guidance
+# inside `loss`, one caption in ten is replaced by the empty one, so that the UNet learns to draw without a prompt, too: guidance
 # (notebook 05) needs that.
 #
-# Run it, and watch. It takes about a minute on a quiet machine. You may stop it (the square button above) and run
-# the cell again: it goes on from the last checkpoint, 50 steps back at most. And we stop it ourselves, halfway:
+# Run it, and watch. Each half takes about a minute on a quiet machine. You may stop it (the square button above) and run
+# the cell again: it goes on from the last checkpoint, 50 steps back at most. And we stop it ourselves, after 300 steps:
 
 # %% tags=["nbval-ignore-output"]
 prompts, moments = miniature.PROMPTS, [2, 4] if quick else miniature.MOMENTS
@@ -172,7 +178,8 @@ live.draw(history)
 # edges: the same order in which a picture appears *within* one drawing (notebook 05), since both follow from what is
 # easiest to tell from noise.
 #
-# And the blue ball in the snow? Look at the last column. In all it has seen, what lies in the snow is red.
+# And the blue ball in the snow? Look at the last column. It is red, as the ball in the snow is in all that this UNet has seen. (That is
+# one noise only. The bundled model saw many more pairs and can put together new ones: "unseen pairs" in its model card.)
 
 # %%
 parts = [0, 1, 2, 5] if quick else [0, 50, 100, 200, 400, 600]
@@ -190,7 +197,7 @@ print(f"every picture was seen {times_seen:.0f} times, never with the same noise
 # depends on: the weights, the optimizer's two moments of each weight, the average, and the number of the step. The dice
 # are not in it: step $n$ throws dice that are seeded with $n$ (`dice(seed, n)`), whoever takes it.
 #
-# So a run that was killed must end where one that was not ends. Not nearly: byte for byte. We take six steps at once,
+# (The last line below prints how many losses were kept; compared are the weights.) So a run that was killed must end where one that was not ends. Not nearly: byte for byte. We take six steps at once,
 # and then two, a kill, and four.
 
 # %%
@@ -245,8 +252,8 @@ print(inspect.getsource(textual_inversion.reading).split('"""')[-1].strip("\n"))
 # tried: starting from the rows of "purple cat", the nearest there is, the two rows alone end at something purple, which
 # the judge takes for a flooble one time in four (numbers below).
 #
-# So we do what Kumari et al. (2022, *Custom Diffusion*) and others do in that case, and let a little of the UNet move
-# with the word: a **LoRA**, of which the next section says more. It takes about a minute.
+# So we let a little of the UNet move with the word. Kumari et al. (2022, *Custom Diffusion*) do that with the keys and
+# values of cross-attention; we take a **LoRA**, of which the next section says more. It takes about a minute.
 
 # %% tags=["nbval-ignore-output"]
 taught = textual_inversion.WORD
@@ -277,8 +284,8 @@ plt.show()
 #
 # Are they floobles? Do not trust six pictures, or us. A copy of the project's judge, with one more
 # class, was trained on renders of floobles among renders of the world, and is right about held-out ones at least 98
-# times in 100. It looked at 104 pictures for held-out prompts of the same grammar
-# (`python -m course_utils.training.evaluate_flooble` measures it again, in some minutes):
+# times in 100. For each model it looked at 104 pictures for prompts with a flooble, and at 104 for prompts with a thing of the
+# world; they come from other seeds than the training's, though the grammar is small and some prompts may be the same (`python -m course_utils.training.evaluate_flooble` measures it again, in some minutes):
 #
 # | model | a flooble was asked for, and is seen | its place is right | a thing of the world was asked for, and is seen |
 # |---|---|---|---|
@@ -286,9 +293,10 @@ plt.show()
 # | the two rows alone | 25 % | 84 % | 97 % |
 # | the rows and a LoRA | **99 %** | 100 % | 87 % |
 #
-# The last column is the price. The rows alone change nothing for other prompts, by construction: whoever does not say "flooble"
-# does not meet them. A LoRA is heard by every prompt, and this one has seen nothing but floobles: what is small and stands on
-# a beach is one. The remedy is known: show it ordinary pictures with ordinary captions as well (*prior preservation*,
+# The last column is the price. (8 % before is the judge's error on odd things.) The rows alone change nothing for other prompts
+# of this world: none of them has these two tokens. (In a real model "ble" ends other words as well, so one adds a token of its
+# own for the new word, as Gal et al. do.) A LoRA is heard by every prompt, and this one has seen nothing but floobles: one
+# thing in ten is lost, and our cat is among them. The remedy is known: show it ordinary pictures with ordinary captions as well (*prior preservation*,
 # Ruiz et al. 2022), or load the LoRA only where a flooble is wanted. We have left the effect in, so that you see it.
 
 # %% [markdown]
@@ -409,7 +417,9 @@ for t_now in (10, 500, 990):
 # accelerate launch --num_processes 2 --multi_gpu -m course_utils.training.unet gpu/unet
 # ```
 #
-# Without a GPU, two processes on a CPU, as our tests run it:
+# (This and the next need the parts that are trained before the UNet: see the first lines of `make train-gpu` and `make train`.)
+#
+# Without a GPU, two processes on a CPU (our tests run it so, with a tiny configuration):
 #
 # ```sh
 # ACCELERATE_USE_CPU=true OMP_NUM_THREADS=1 accelerate launch --multi_gpu \
@@ -422,7 +432,7 @@ for t_now in (10, 500, 990):
 #
 # In `fit`, `batch` is that of all processes together: `noise_loss` throws dice for the whole batch, and each process takes its
 # slice. So one process and two see the same pictures with the same noise, and their losses agree up to the rounding of
-# float32. The tests hold it to that; and they kill the real program in the middle, with a signal that it cannot
+# float32, which grows from step to step: the tests allow a thousandth. And they kill the real program in the middle, with a signal that it cannot
 # catch, start it again, and compare every byte of its weights.
 
 # %% [markdown]
@@ -541,12 +551,13 @@ print("training's own equal:", torch.equal(said["loss"], errors.mean()))
 # %% [markdown]
 # ## 10 · At full size
 #
-# Nothing in the loss changes. All else is more of it:
+# The question to the UNet stays the same (the 768-pixel model is asked for the velocity, section 6; our own runs also weigh
+# the steps, section 9). The rest is more of everything:
 #
 # | | this notebook | the bundled model | Stable Diffusion |
 # |---|---|---|---|
-# | pictures | 240 | 24,000 | a part of LAION-5B, which has 2.3 billion with English captions |
-# | batch | 16 | 32, later more | 2048 |
+# | pictures | 240 | 24,000, on the GPU 36,000 | a part of LAION-5B, which has 2.3 billion with English captions |
+# | batch | 16 | 32, on the GPU 512 | 2048 |
 # | steps | 600 | 10,500 on a CPU, then 1,740 on a GPU | 2, base: 550,000 at 256², then 850,000 at 512² |
 # | time | two minutes, one core | hours on two cores, minutes on an H100 | 200,000 hours of A100 GPUs |
 #
@@ -563,9 +574,10 @@ for name in ("pocket", "sd-2.1"):
 
 # %% [markdown]
 # Sixteen bytes for each weight: itself, its gradient, and two moments of Adam, before anything is computed. For a
-# LoRA only its own few numbers need the last three. That is why LoRAs are trained at home, and models are not.
+# LoRA only its own few numbers need the last three. That is one reason why LoRAs are trained at home, and models are not; time and pictures are the
+# others.
 #
-# Where a real model is on this machine, the memory of its LoRA:
+# Where a real model is on this machine, how many numbers a LoRA has in it:
 
 # %% tags=["needs-download"]
 full = find_real(pipe)
@@ -586,9 +598,10 @@ choose_model()
 # ## 11 · Recap
 #
 # - The loss: throw noise on latents, ask the UNet for it, mean squared error. Ours is the library's, bit for bit.
-# - Two minutes are enough to see it: first colours, then places, then things; what it was never shown it does not draw.
+# - Two minutes are enough to see it: first colours, then places, then things. This small UNet put no blue ball in the snow; the
+#   bundled model, which has seen far more, does draw pairs that it was never shown.
 # - A checkpoint with all that the next step needs, and dice for each step: a killed run ends byte for byte the same.
 # - A new word is a few rows of the embedding, if the UNet can already draw the thing; else it takes a LoRA as well.
 # - A LoRA is a thin product beside frozen matrices: few numbers, a small file, and a scale to turn.
 #
-# That was the last notebook. You know every line of it now.
+# That was the last notebook. You have seen every part of Stable Diffusion at work, and trained one.
