@@ -181,7 +181,7 @@ def place(pipe: "DiffusionPipeline", plan: Plan) -> None:
         pipe.to(plan.device)
 
 
-def brought(network: "torch.nn.Module", x: "torch.Tensor") -> "torch.Tensor":
+def moved_to(network: "torch.nn.Module", x: "torch.Tensor") -> "torch.Tensor":
     """A tensor where a network computes, in its precision; itself where it is there already.
 
     A network that was offloaded is fetched first, as calling it would.

@@ -15,7 +15,7 @@ from PIL import Image
 from skimage.metrics import structural_similarity
 from torch import Generator, Tensor, nn
 
-from course_utils.devices import brought
+from course_utils.devices import moved_to
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL
@@ -96,7 +96,7 @@ def posterior(vae: "AutoencoderKL", x: Tensor) -> tuple[Tensor, Tensor]:
     Source: Kingma and Welling 2014, eq. 9. Notebook 01, section 3.
     """
     check_pixels(x)
-    x = brought(vae, x)
+    x = moved_to(vae, x)
     net = vae.encoder
     h = net.conv_in(x)  # (B, C, H, W)
     for block in net.down_blocks:  # all but the last halve height and width
@@ -158,7 +158,7 @@ def decode(vae: "AutoencoderKL", z: Tensor) -> Tensor:
             f"z must be latents, (B, {channels}, h, w), got {tuple(z.shape)}. "
             "Try vae.encode(…) on a picture first."
         )
-    z = brought(vae, z)
+    z = moved_to(vae, z)
     net = vae.decoder
     h = net.conv_in(vae.post_quant_conv(z / vae.config.scaling_factor))  # (B, C, h, w)
     h = net.mid_block(h)
