@@ -140,7 +140,9 @@ OLD_NAMES = {
     ".to_v.": ".value.",
     ".to_out.0.": ".proj_attn.",
 }
-STEPS = re.compile(r"(steps=|^steps = |^steps, g = )(\d+)", re.MULTILINE)  # how cells ask for them
+MANY = re.compile(  # how cells ask for steps, and for pictures to take a mean of
+    r"(steps=|^steps = |^steps, g = |make\(alpha_bar, |held_out_things\()(\d+)", re.MULTILINE
+)
 UNTRUE = {  # lines that rightly say False
     "04_schedulers": ["DDPM, dice 1 and DDPM, dice 2 are equal: False"],
     "02_text": ["a tiger is a giraffe: False"],
@@ -210,7 +212,8 @@ def run(place: Place, most: int | None = None) -> list[tuple[bool, list[str]]]:
 
     Args:
         place: which notebook.
-        most: steps that a picture may take, where a cell asks for more; as it asks if left out.
+        most: steps that a picture may take, and pictures that a mean may be of, where a cell asks
+            for more; as it asks if left out.
     Returns:
         for each cell whether it is an exercise, and the lines it printed.
     Raises:
@@ -219,7 +222,7 @@ def run(place: Place, most: int | None = None) -> list[tuple[bool, list[str]]]:
     names, ran = {"__name__": "__main__"}, []
     for number, cell in enumerate(code_cells(build_cells(place, "solution")), start=1):
         said, wrong = io.StringIO(), io.StringIO()
-        told = cell.source if most is None else with_fewer_steps(cell.source, most)
+        told = cell.source if most is None else with_fewer(cell.source, most)
         code = compile(told, f"{place.name}, code cell {number}", "exec")
         with (
             redirect_stdout(said),
@@ -232,9 +235,9 @@ def run(place: Place, most: int | None = None) -> list[tuple[bool, list[str]]]:
     return ran
 
 
-def with_fewer_steps(source: str, most: int) -> str:
-    """A cell that asks for at most so many steps."""
-    return STEPS.sub(lambda found: f"{found[1]}{min(int(found[2]), most)}", source)
+def with_fewer(source: str, most: int) -> str:
+    """A cell that asks for at most so many steps and pictures."""
+    return MANY.sub(lambda found: f"{found[1]}{min(int(found[2]), most)}", source)
 
 
 def check_said(place: Place, ran: list[tuple[bool, list[str]]]) -> None:

@@ -310,7 +310,7 @@ def draw(vectors, seed=3):
     """Draw from vectors in place of a prompt."""
     generator = torch.Generator().manual_seed(seed)
     return pipe(
-        prompt_embeds=vectors, num_inference_steps=25, guidance_scale=4, generator=generator
+        prompt_embeds=vectors, num_inference_steps=12, guidance_scale=4, generator=generator
     ).images[0]
 
 

@@ -312,7 +312,7 @@ print("\nnow:", type(pipe.scheduler).__name__)
 # %%
 prompt = "Palette knife painting of an winter cityscape"
 picture = pipe(
-    prompt, num_inference_steps=25, guidance_scale=3, generator=torch.Generator().manual_seed(42)
+    prompt, num_inference_steps=20, guidance_scale=3, generator=torch.Generator().manual_seed(42)
 ).images[0]
 pipe.scheduler = original
 
@@ -329,7 +329,7 @@ model = schedulers.listen(pipe, prompt, g=3)
 start = noise(1, seed=42)
 pictures, titles = [], []
 for name, make in SAMPLERS.items():
-    sampler = make(alpha_bar, 25)
+    sampler = make(alpha_bar, 20)
     z = schedulers.sample(sampler, model, start, torch.Generator().manual_seed(1))
     pictures.append(vae.to_picture(vae.decode(pipe.vae, z)))
     titles.append(f"{name}, {len(sampler.timesteps)} calls")
@@ -421,13 +421,13 @@ print("fine end" + "".join(f"{fine_end(n):8.3f}" for n in steps))
 # %% [markdown]
 # Now twice the steps leave about a third of the error; a perfect second order would leave a quarter.
 #
-# So take PNDM and the fewest steps? Now the pocket model, with guidance, and for a reference 60
+# So take PNDM and the fewest steps? Now the pocket model, with guidance, and for a reference 40
 # steps of DPM++. The number is the error.
 
 # %%
 model = schedulers.listen(pipe, "a cat on a beach", g=6)
 start = noise(1, seed=1)
-reference = schedulers.sample(SAMPLERS["dpm++"](alpha_bar, 60, "trailing"), model, start)
+reference = schedulers.sample(SAMPLERS["dpm++"](alpha_bar, 40, "trailing"), model, start)
 pictures, titles = [], []
 for name in ("pndm", "ddim", "dpm++"):
     for steps in (5, 10, 20):

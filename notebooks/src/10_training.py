@@ -240,7 +240,10 @@ if not quick:
 # | $c(v)$, captions heard with these rows | `c` | (B, 77, D) |
 # | $\theta$, all weights, frozen | `pipe.unet`, `pipe.text_encoder` | – |
 #
-# How can tokens have other rows for a while? By a hook on the embedding:
+# How can tokens have other rows for a while? By a hook on the embedding. torch calls `put_in` whenever the embedding has
+# worked, with what it was `given` (the ids, (B, 77)) and what it `found` (their rows, (B, 77, D)); what `put_in` returns
+# goes on in its place. `ids` and `rows` are those of the new word. `yield` hands over to the block under
+# `with textual_inversion.reading(…)`; when that ends, the hook is removed:
 
 # %%
 import inspect
@@ -310,7 +313,7 @@ plt.show()
 #
 # | symbol | variable | shape |
 # |---|---|---|
-# | $W$, frozen | – | (out, in) |
+# | $W$, frozen: the linear layers of and around attention, and of the time (`lora.LAYERS`) | – | (out, in) |
 # | $A$, begins random; $B$, begins at zero | – | (r, in); (out, r) |
 # | $r$, the rank | `rank` | a small number |
 # | $s$, how much of it | `scale` | 0: as before; 1: all of it |
@@ -385,6 +388,11 @@ pairs = zip(same, draw(drawing, unseen[:2], seed=3), strict=True)
 print("loaded twice, pictures equal:", all(a.tobytes() == b.tobytes() for a, b in pairs))
 
 # %% [markdown]
+# The style has gone over to things that it was never shown. Not all of it: blueprints have none of the other colours, these
+# pictures keep a fifth of them. Look at the windows of the city: what is small and bright stays yellow. Two hundred
+# steps on twelve scenes, with none of a city, are not enough for that.
+
+# %% [markdown]
 # ## 6 · Noise or velocity
 #
 # Stable Diffusion 2.1 for 768 pixels is not asked for the noise but for the **velocity** (Salimans and Ho 2022):
@@ -408,6 +416,10 @@ for t_now in (10, 500, 990):
         f"t = {t_now:3}: v = {signal:.2f} ε − {noise:.2f} x0;"
         f" an error of 0.1 in ε is one of {0.1 * noise / signal:.2f} in x0, in v of {0.1 * noise:.2f}"
     )
+
+# %% [markdown]
+# Read the last line: at $t = 990$ the noise may be known to a tenth, and the picture is not known at all. The same error in
+# $v$ does no harm at any $t$.
 
 # %% [markdown]
 # ## 7 · More than one machine
@@ -516,7 +528,9 @@ checks.check_times_seen(times_each_is_seen)
 #
 # Our loss by hand against diffusers': `add_noise` of its DDPM scheduler, then torch's `mse_loss`. And against the
 # one that the project trains with, `noise_loss`. That weighs each picture by $\min(\text{SNR}_t, \gamma)/\text{SNR}_t$
-# (*min-SNR*, Hang et al. 2023), so that steps with hardly any noise count less; with $\gamma = \infty$ all weights are 1.
+# (*min-SNR*, Hang et al. 2023). $\text{SNR}_t = \bar\alpha_t / (1 - \bar\alpha_t)$ is signal over noise (notebook 04), and $\gamma$ a
+# number of our choice, 5 in our runs: steps where the signal is more than $\gamma$ times the noise, so with hardly
+# any noise to find, count less. With $\gamma = \infty$ all weights are 1.
 
 # %%
 from diffusers import DDPMScheduler
