@@ -420,6 +420,7 @@ def test_the_sheet_of_the_world_is_varied():
     chosen = figures.varied_samples(12, candidates=120)
     assert len({s.scene.subject for s in chosen}) >= 10
     assert len({s.scene.style for s in chosen}) == 6
+    assert not {s.scene.quality for s in chosen} & set(figures.FLAWS)
     assert chosen[0].scene == figures.varied_samples(1, candidates=120)[0].scene
 
 

@@ -141,18 +141,23 @@ def test_command_warns_of_unknown_words_and_draws(run, tmp_path):
     assert (tmp_path / "out.png").exists()
 
 
-@pytest.mark.parametrize("scheduler", ["pndm", "lms"])
-def test_command_in_a_process_of_its_own(tiny_folder, tmp_path, scheduler):
+def test_command_in_a_process_of_its_own(tiny_folder, tmp_path):
     command = [sys.executable, "-m", "course_utils", "draw", "a wave", "--steps", "2", "-o"]
-    command += [tmp_path / "out.png", "--scheduler", scheduler, "--model", tiny_folder]
+    command += [tmp_path / "out.png", "--scheduler", "lms", "--model", tiny_folder]
     one_thread = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     offline = os.environ | {"HF_HUB_OFFLINE": "1"} | one_thread
     done = subprocess.run(command, cwd=ROOT, env=offline, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     with Image.open(tmp_path / "out.png") as picture:
         torch.set_num_threads(1)  # as in the other process: the count changes the last bits
-        expected = draw(models.load(str(tiny_folder)), "a wave", steps=2, scheduler=scheduler)
+        expected = draw(models.load(str(tiny_folder)), "a wave", steps=2, scheduler="lms")
         assert np.array_equal(picture, expected)
+
+
+def test_command_draws_with_pndm_unless_told_otherwise(run, tiny, tmp_path):
+    assert run("a wave", "--steps", "2") == (0, "")
+    with Image.open(tmp_path / "out.png") as picture:
+        assert np.array_equal(picture, draw(tiny, "a wave", steps=2, scheduler="pndm"))
 
 
 def test_a_mistake_is_answered_without_importing_torch(tmp_path):

@@ -1,7 +1,7 @@
 """Downloads, from a stand-in hub on this machine: each ends whole, or with one clear sentence.
 
-huggingface_hub reads its environment when it is imported: most cases set what it read, the last
-ones run in processes of their own, as a reader's would. Nothing here leaves 127.0.0.1.
+huggingface_hub reads its environment when it is imported: most cases set what it read, some
+run in processes of their own, as a reader's would. Nothing here leaves 127.0.0.1.
 """
 
 import ctypes
@@ -650,30 +650,20 @@ def test_modelscope_without_its_library_is_one_sentence(monkeypatch):
 # the whole way
 
 
-LOADER = """
-from course_utils import load
-for name in ("sd-2.1", None):
-    pipe = load(name)
-    print(type(pipe).__name__, pipe.unet.dtype, pipe.device, pipe.safety_checker)
-"""
-
-
-def test_load_by_name_downloads_once_and_says_what_it_used(stand_in, cache, files):
+def test_load_by_name_downloads_once_and_says_what_it_used(stand_in, cache, monkeypatch, capfd):
     stand_in.faults = [on(FIRST, (404, "RepoNotFound"))]
-    done = subprocess.run(
-        [sys.executable, "-c", LOADER],
-        env=environment(cache, stand_in.address, COURSE_MODEL="sd-2.1"),
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    lines = done.stdout.splitlines()
+    monkeypatch.setenv("COURSE_MODEL", "sd-2.1")
+    for name in ("sd-2.1", None):
+        pipe = load(name)
+        print(type(pipe).__name__, pipe.unet.dtype, pipe.device, pipe.safety_checker)
+    out, err = capfd.readouterr()
+    lines = out.splitlines()
     size = r"\d+(\.\d+)? MB"
     run = r"cpu in float32, about \d\.\d GB of memory\."
-    assert re.fullmatch(rf"sd-2\.1: {size} from {SECOND}, to run on {run}", lines[0]), done.stderr
+    assert re.fullmatch(rf"sd-2\.1: {size} from {SECOND}, to run on {run}", lines[0]), out
     assert re.fullmatch(rf"sd-2\.1: {SECOND} on {run}", lines[1])
     assert lines[2] == "StableDiffusionPipeline torch.float32 cpu None"
     assert lines[3:] == lines[1:3]
     assert sum(request.endswith(UNET) for request in stand_in.asked) == 2  # HEAD and GET, once
-    assert "Fetching" in done.stderr  # progress
+    assert "Fetching" in err  # progress
     assert not any(name in request for name in POISON for request in stand_in.asked)

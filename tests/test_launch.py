@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from safetensors.torch import load
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from test_text_and_unet_training import TINY_TEXT, TINY_UNET
+from test_train_chain import run_here
 
 from course_utils.training.loop import CHECKPOINT
 from course_utils.training.text import clip_tokenizer, make_text_encoder, token_ids
@@ -19,7 +21,7 @@ from course_utils.world import sample
 
 CONFIG = {
     "examples": 16,
-    "steps": 200,
+    "steps": 60,
     "batch": 4,
     "learning_rate": 0.001,
     "warmup": 5,
@@ -50,11 +52,20 @@ def place(folder: Path, vae) -> Path:
     return folder
 
 
-def run(command: list[str], folder: Path) -> None:
+def run_shared(folder: Path) -> None:
+    """Run the program on two processes."""
     done = subprocess.run(
-        command, cwd=folder, env=SETTINGS, capture_output=True, text=True, timeout=300
+        SHARED, cwd=folder, env=SETTINGS, capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+def run_alone(folder: Path) -> None:
+    """Run the program in this process: nothing new has to be imported."""
+    torch.set_num_threads(1)  # as in the other processes: the count changes the last bits
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        run_here(PROGRAM[2], PROGRAM[3:], patch)
 
 
 def kill_in_the_middle(folder: Path) -> None:
@@ -90,7 +101,7 @@ def curve(folder: Path) -> list[float]:
 def whole(tmp_path_factory, tiny_parts) -> Path:
     """A run of one process, never interrupted."""
     folder = place(tmp_path_factory.mktemp("whole"), tiny_parts["vae"])
-    run(PROGRAM, folder)
+    run_alone(folder)
     return folder
 
 
@@ -99,15 +110,18 @@ def test_a_killed_program_started_again_ends_with_the_same_bytes(whole, tmp_path
     kill_in_the_middle(folder)
     step = torch.load(checkpoint(folder), weights_only=True)["step"]
     assert 0 < step < CONFIG["steps"]
-    run(PROGRAM, folder)
+    run_alone(folder)
     assert trained(folder) == trained(whole)
 
 
-def test_two_processes_have_the_losses_of_one(whole, tmp_path, tiny_parts):
-    """Each takes half of the batch; to the rounding of float32, which 200 steps make larger."""
+def test_two_processes_have_the_losses_and_the_weights_of_one(whole, tmp_path, tiny_parts):
+    """Each takes half of the batch; to the rounding of float32, which 60 steps make larger."""
     folder = place(tmp_path, tiny_parts["vae"])
-    run(SHARED, folder)
+    run_shared(folder)
     one, two = curve(whole), curve(folder)
     assert len(one) == CONFIG["steps"] // 20
     assert two == pytest.approx(one, rel=1e-3)
     assert one[-1] < 0.9 * one[0]
+    together = load(trained(folder))
+    for name, weight in load(trained(whole)).items():
+        torch.testing.assert_close(together[name], weight, rtol=1e-3, atol=1e-4)

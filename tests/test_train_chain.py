@@ -15,7 +15,7 @@ import course_utils.training.loop as loop
 from course_utils.models import load, read_segmenter
 
 ROOT = Path(__file__).parents[1]
-EXAMPLES = 48
+EXAMPLES = 16
 SHORT = {"examples": EXAMPLES, "steps": 1, "batch": 4, "precision": "no", "warmup": 1, "threads": 1}
 
 
@@ -37,6 +37,13 @@ def shorten(configs: Path, target: Path) -> None:
         copy.write_text(yaml.safe_dump(told))
 
 
+def run_here(module: str, arguments: list[str], monkeypatch) -> None:
+    """Run a program as a process of its own would, but in this one."""
+    monkeypatch.setattr(sys, "argv", [module, *arguments])
+    monkeypatch.delitem(sys.modules, module, raising=False)
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
 def test_every_program_finds_what_the_one_before_it_made(tmp_path, monkeypatch):
     shorten(loop.CONFIGS, tmp_path / "configs")
     rendered = data.world_pictures
@@ -51,9 +58,7 @@ def test_every_program_finds_what_the_one_before_it_made(tmp_path, monkeypatch):
     monkeypatch.setattr(data, "world_pictures", few_pictures)
     monkeypatch.setattr(course_utils.models, "POCKET", tmp_path / "pocket")
     for module, arguments in (*recipe("train"), *recipe("train-gpu")):
-        monkeypatch.setattr(sys, "argv", [module, *arguments])
-        monkeypatch.delitem(sys.modules, module, raising=False)  # as in a process of its own
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        run_here(module, arguments, monkeypatch)
     assert before == {file: file.read_bytes() for file in bundled}  # our own is as it was
     made = tmp_path / "pocket"
     for task, channels in {"text-to-image": 4, "img2img": 4, "inpaint": 9, "depth2img": 5}.items():

@@ -1,16 +1,14 @@
 """The training programs at tiny size: they learn, they resume, they share."""
 
-import os
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from course_utils.training import loop
 from course_utils.training.data import world_pictures
 from course_utils.training.loop import Config, dice, fit, learning_rate, read_config
 from course_utils.training.vae import chroma, crops, edges, make_vae, train_vae
@@ -36,7 +34,6 @@ def line_loss(model, indices, generator, share):
     """Learn y = 2x + 1 from noisy points; a loss small enough to follow by eye."""
     x = indices[:, None].float() / 64
     y = 2 * x + 1 + 0.01 * torch.randn(x.shape, generator=generator)
-    assert len(y[share]) * int(os.environ.get("WORLD_SIZE", 1)) == len(y)
     return {"loss": (model(x[share]) - y[share]).square().mean()}
 
 
@@ -60,12 +57,17 @@ def test_fit_learns(tmp_path):
     assert model.bias.item() == pytest.approx(1, abs=0.2)
 
 
+@pytest.fixture(scope="module")
+def whole_line(tmp_path_factory) -> list[torch.Tensor]:
+    """The weights at the end of a run that was never killed."""
+    return weights(fit(new_line(), line_loss, LINE, tmp_path_factory.mktemp("whole")))
+
+
 @pytest.mark.parametrize("killed_after", range(1, 30))
-def test_a_run_killed_at_any_step_ends_with_the_same_weights(tmp_path, killed_after):
-    whole = fit(new_line(), line_loss, LINE, tmp_path / "whole")
+def test_a_run_killed_at_any_step_ends_with_the_same_weights(tmp_path, whole_line, killed_after):
     fit(new_line(), line_loss, LINE, tmp_path / "cut", stop_after=killed_after)
     resumed = fit(new_line(), line_loss, LINE, tmp_path / "cut")
-    assert same(weights(whole), weights(resumed))
+    assert same(whole_line, weights(resumed))
 
 
 def test_the_autoencoder_resumes_to_the_same_weights(tmp_path):
@@ -93,34 +95,15 @@ def test_other_weights_are_noticed(tmp_path):
     assert not same(weights(one), weights(two))
 
 
-SHARED = """
-import sys, torch
-sys.path.insert(0, {tests!r})
-from pathlib import Path
-from test_training import LINE, fit, line_loss, new_line
-model = fit(new_line(), line_loss, LINE, Path({folder!r}))
-from accelerate import PartialState
-process = PartialState()
-name = f"{{process.process_index}}-of-{{process.num_processes}}"
-torch.save(model.state_dict(), Path({folder!r}) / name)
-"""
-
-
-def test_two_processes_share_a_batch(tmp_path):
-    """Under `accelerate launch`, two processes end where one does (to float32 rounding)."""
-    script = tmp_path / "shared.py"
-    script.write_text(SHARED.format(tests=str(Path(__file__).parent), folder=str(tmp_path)))
-    command = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu"]
-    command += ["--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no"]
-    command += ["--dynamo_backend", "no", "--main_process_port", "0", str(script)]
-    settings = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, env=settings, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr[-2000:]
-    alone = fit(new_line(), line_loss, LINE, tmp_path / "alone").state_dict()
-    for end in ("0-of-2", "1-of-2"):
-        shared = torch.load(tmp_path / end, weights_only=True)
-        for name, value in alone.items():
-            torch.testing.assert_close(shared[name], value, rtol=1e-5, atol=1e-6)
+@pytest.mark.parametrize("processes", [1, 2, 4])
+def test_every_process_has_its_own_part_of_a_batch(processes):
+    """That together they train as one does: test_launch.py."""
+    each = [SimpleNamespace(num_processes=processes, process_index=i) for i in range(processes)]
+    parts = [list(range(8))[loop._share(8, process)] for process in each]
+    assert sum(parts, []) == list(range(8))
+    assert {len(part) for part in parts} == {8 // processes}
+    with pytest.raises(ValueError, match="a batch of 9 cannot be shared by 2 processes"):
+        loop._share(9, SimpleNamespace(num_processes=2, process_index=0))
 
 
 def test_every_step_has_its_own_dice():
@@ -183,8 +166,8 @@ def test_the_autoencoder_has_factor_eight_and_four_channels():
 
 @pytest.mark.parametrize("chunk", [1, 64])
 def test_the_kept_pictures_are_the_world_s(tmp_path, chunk, monkeypatch):
-    monkeypatch.setattr("course_utils.training.data.CHUNK", chunk)  # 1: other processes draw
-    kept = world_pictures(tmp_path, 3, first=7)
+    monkeypatch.setattr("course_utils.training.data.CHUNK", chunk)  # 1: another process draws
+    kept = world_pictures(tmp_path, 3, first=7, workers=1)
     for place, drawn in enumerate(sample(seed) for seed in range(7, 10)):
         assert np.array_equal(kept.pictures[place], np.asarray(drawn.picture))
         assert np.array_equal(kept.depth[place], drawn.depth.astype(np.float16))

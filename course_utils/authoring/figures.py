@@ -22,7 +22,7 @@ from course_utils.authoring import model_figures, part_figures, task_figures, tr
 from course_utils.authoring.pictures import smaller_png
 from course_utils.authoring.source import ROOT, BuildError
 from course_utils.plotting import INK, MUTED, wrap
-from course_utils.world import HELD_OUT, Sample, sample
+from course_utils.world import HELD_OUT, Sample, Scene, random_scene, sample
 from course_utils.world.vocabulary import FLAWS
 
 FOLDER = ROOT / "figures"
@@ -68,20 +68,19 @@ def varied_samples(count: int, candidates: int = 300) -> list[Sample]:
     Returns:
         samples chosen one after the other, each for what was seen least before it.
     """
-    pool = [sample(HELD_OUT + number) for number in range(candidates)]
-    pool = [s for s in pool if s.scene.quality not in FLAWS]
+    seeds = range(HELD_OUT, HELD_OUT + candidates)
+    pool = {seed: random_scene(np.random.default_rng(seed)) for seed in seeds}  # as `sample` does
+    pool = {seed: scene for seed, scene in pool.items() if scene.quality not in FLAWS}
     seen, chosen = Counter(), []
     for _ in range(count):
-        best = min(pool, key=lambda s: sum(seen[value] for value in _values(s)))
-        pool.remove(best)
-        chosen.append(best)
-        seen.update(_values(best))
+        best = min(pool, key=lambda seed: sum(seen[value] for value in _values(pool[seed])))
+        seen.update(_values(pool.pop(best)))
+        chosen.append(sample(best))
     return chosen
 
 
-def _values(s: Sample) -> list[str]:
+def _values(scene: Scene) -> list[str]:
     """What to show in variety: subjects count twice."""
-    scene = s.scene
     return [scene.subject, scene.subject, scene.place, scene.style, scene.time, str(scene.color)]
 
 
