@@ -214,7 +214,7 @@ plt.show()
 # %% [markdown]
 # At $g = 12$ twelve steps are too few: guidance makes the difference of the two answers 12 times larger,
 # and the sampler overshoots (notebook 04); the latents should spread by about 1. With 25 steps the same
-# noise gives a clean picture. What remains is a stronger colour, and, over many pictures, less variety.
+# noise gives clean pictures, but for some blots. What remains is a stronger colour, and, over many pictures, less variety.
 #
 # (By the equation, $g = 0$ would not hear the prompt at all. But diffusers reads every $g \le 1$ as *no
 # guidance*, and so do we.)
