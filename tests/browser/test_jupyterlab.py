@@ -16,32 +16,60 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from any_model import with_fewer
 
-from course_utils.authoring.execute import ENVIRONMENT, kernel_environment
+from course_utils.authoring.execute import ENVIRONMENT, code_cells, kernel_environment
 from course_utils.authoring.source import ROOT, build_cells, places
 
 pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install -e '.[browser]'")
 from playwright.sync_api import expect
 
 SHOTS, MODEL = os.environ.get("LAB_SHOTS"), os.environ.get("LAB_MODEL")
+MOST = 6  # steps that a picture of the untrained model takes: more would tell nothing new
+LAST = "step 23 of 24, t = " if MODEL else f"step {MOST - 1} of {MOST}, t = "
 PATIENCE = 60_000  # milliseconds for one answer
 SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false"},
     "notebook-extension/tracker": {"windowingMode": "none"},  # all outputs are there
 }
 RUN = "() => window.jupyterapp.commands.execute('notebook:run-all-cells')"
+READY = "() => window.jupyterapp?.restored.then(() => true)"
+OPEN = """async ([path, fresh]) => {  // one kernel for all: imports take seconds
+    const { commands, serviceManager, shell } = window.jupyterapp;
+    window.kernel ??= await serviceManager.kernels.startNew({}, { handleComms: false });
+    shell.currentWidget?.dispose();
+    const { content } = await window.kernel.requestExecute({ code: fresh }).done;
+    if (content.status !== "ok") throw new Error(content.evalue);
+    const where = { path, factory: "Notebook", kernel: window.kernel.model };
+    const { context, sessionContext } = await commands.execute("docmanager:open", where);
+    await Promise.all([context.ready, sessionContext.ready]);
+}"""
+FRESH = """import os, ipywidgets
+os.environ["COURSE_MODEL"] = {!r}  # the menu of models changes it
+ipywidgets.Widget.close_all()
+%reset -f"""
 FAILED = "[data-mime-type='application/vnd.jupyter.error'], [data-mime-type*='stderr']"
 SOURCES = "all => all.map(picture => picture.src)"
 DRAG = """async slider => {
     const status = slider.closest(".explorer").querySelector("[role=status]");
+    const { kernel } = window.jupyterapp.shell.currentWidget.sessionContext.session;
+    const rest = () => new Promise(done => setTimeout(done, 400)); // longer than an explorer's
     const before = slider.value;
     const seen = [];
-    for (const value of [slider.min, slider.max, before]) {
+    await rest(); // what moved before has been sent
+    const hear = (_, { direction, msg }) =>
+        direction === "send" && seen.push("drawing: " + msg.header.msg_type);
+    kernel.anyMessage.connect(hear);
+    for (const value of [before, slider.min, slider.max]) {
         slider.value = value;
         slider.dispatchEvent(new Event("input"));
-        await new Promise(done => setTimeout(done, 400));
         seen.push(status.textContent);
     }
+    await rest();
+    seen.push(status.textContent);
+    kernel.anyMessage.disconnect(hear);
+    slider.value = before;
+    slider.dispatchEvent(new Event("input"));
     return seen;
 }"""
 DATA = "board => board.toDataURL()"
@@ -62,7 +90,7 @@ MOVES = {
         ]
     ],
     "05_pipeline": [
-        [("step", ["End"], "step 23 of 24, t = ")],
+        [("step", ["End"], LAST)],
         [
             ("g", ["ArrowRight"], "a house, g = 2, not: (nothing)"),
             ("negative prompt", ["End"], "a house, g = 2, not: high resolution"),
@@ -97,10 +125,10 @@ WITH_WIDGETS = [p for p in places() if "nbval-ignore-output" in p.source.read_te
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory, smallest_folder):
-    """JupyterLab on the notebooks as the sources have them: its address up to the notebook."""
+    """JupyterLab on the notebooks as the sources have them: its address."""
     folder = tmp_path_factory.mktemp("lab")
     for place in WITH_WIDGETS:
-        nbformat.write(build_cells(place, "student"), folder / f"{place.name}.ipynb")
+        nbformat.write(as_opened(place), folder / f"{place.name}.ipynb")
     for name, setting in SETTINGS.items():
         file = folder / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -120,6 +148,14 @@ def lab(tmp_path_factory, smallest_folder):
         server.wait(30)
 
 
+def as_opened(place) -> nbformat.NotebookNode:
+    """A notebook as its source has it; on the untrained model it asks for fewer steps."""
+    notebook = build_cells(place, "student")
+    for cell in [] if MODEL else code_cells(notebook):
+        cell.source = with_fewer(cell.source, MOST)
+    return notebook
+
+
 def command(folder: Path, port: int) -> list[str]:
     options = ["--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}"]
     options += ["--IdentityProvider.token=", "--LabApp.expose_app_in_browser=True"]
@@ -129,10 +165,17 @@ def command(folder: Path, port: int) -> list[str]:
 
 def environment(folder: Path, model) -> dict[str, str]:
     """Ours, with a home of its own, and the model that the kernels load."""
-    threads = {} if MODEL else dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    small = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    small["MATPLOTLIBRC"] = str(folder / "matplotlibrc")
+    (folder / "matplotlibrc").write_text("figure.dpi: 30")  # figures are not what is looked at
     homes = {"HOME": folder, "JUPYTERLAB_SETTINGS_DIR": folder / "settings"}
     homes |= {"JUPYTERLAB_WORKSPACES_DIR": folder / "workspaces", "PYTHONPATH": ROOT}
-    ours = {**kernel_environment(), **ENVIRONMENT, **threads, "COURSE_MODEL": str(model)}
+    ours = {
+        **kernel_environment(),
+        **ENVIRONMENT,
+        **({} if MODEL else small),
+        "COURSE_MODEL": str(model),
+    }
     return ours | {name: str(place) for name, place in homes.items()}
 
 
@@ -166,21 +209,23 @@ def badge(route) -> None:
 
 
 @pytest.fixture
-def opened(lab, tab):
-    """Opens a notebook and runs all its cells; afterwards its kernel is gone."""
+def opened(lab, tab, smallest_folder):
+    """Opens a notebook, in the place of the one before, and runs all its cells."""
     page, wrong = tab
     wrong.clear()
+    fresh = FRESH.format(str(MODEL or smallest_folder))
 
     def run_all(name):
-        page.goto(f"{lab}/doc/tree/{name}.ipynb?reset", timeout=2 * PATIENCE)
+        if lab not in page.url:
+            page.goto(f"{lab}/lab?reset", timeout=2 * PATIENCE)
+            page.wait_for_function(READY)
+        page.evaluate(OPEN, [f"{name}.ipynb", fresh])
         bar = page.locator("#jp-main-statusbar")
         expect(bar).to_contain_text("| Idle", timeout=2 * PATIENCE)
         assert page.evaluate(RUN)
         return page
 
-    yield run_all
-    for session in page.request.get(f"{lab}/api/sessions").json():
-        page.request.delete(f"{lab}/api/sessions/{session['id']}")
+    return run_all
 
 
 @pytest.mark.parametrize("place", WITH_WIDGETS, ids=lambda place: place.name)
