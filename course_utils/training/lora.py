@@ -42,8 +42,8 @@ SHOWN = (  # what the LoRA sees as blueprints: no robot, no boat, no city, no be
 )
 STYLE = Config(
     examples=96,
-    steps=200,
-    batch=8,
+    steps=160,
+    batch=6,
     learning_rate=5e-3,
     warmup=10,
     ema_decay=0.98,

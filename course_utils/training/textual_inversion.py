@@ -29,8 +29,8 @@ WORD_FILE = "word.safetensors"
 LORA_FILE = "pytorch_lora_weights.safetensors"  # diffusers' name for it
 WORD = Config(
     examples=64,
-    steps=200,
-    batch=8,
+    steps=160,
+    batch=6,
     learning_rate=4e-3,
     warmup=10,
     ema_decay=0.98,
@@ -39,7 +39,7 @@ WORD = Config(
     model={},
     options={"dropout": 0.0, "gamma": 5, "rank": 8, "start": NEAREST, "pace": 0.25},
 )
-WORD_ALONE = replace(WORD, options=WORD.options | {"rank": 0})
+WORD_ALONE = replace(WORD, steps=200, batch=8, options=WORD.options | {"rank": 0})
 
 
 def word_ids(tokenizer, word: str) -> list[int]:

@@ -295,12 +295,12 @@ plt.show()
 # |---|---|---|---|
 # | before | 8 % | 100 % | 97 % |
 # | the two rows alone | 25 % | 84 % | 97 % |
-# | the rows and a LoRA | **99 %** | 100 % | 87 % |
+# | the rows and a LoRA | **99 %** | 100 % | 81 % |
 #
-# The last column is the price. (8 % before is the judge's error on odd things.) The rows alone change nothing for other prompts
+# The last column is the price. (8 % before is the judge's error on odd things.) The rows alone, trained for longer (200 steps of 8), change nothing for other prompts
 # of this world: none of them has these two tokens. (In a real model "ble" ends other words as well, so one adds a token of its
 # own for the new word, as Gal et al. do.) A LoRA is heard by every prompt, and this one has seen nothing but floobles: one
-# thing in ten is lost, and our cat is among them. The remedy is known: show it ordinary pictures with ordinary captions as well (*prior preservation*,
+# thing in six is lost, and our cat is among them. The remedy is known: show it ordinary pictures with ordinary captions as well (*prior preservation*,
 # Ruiz et al. 2022), or load the LoRA only where a flooble is wanted. We have left the effect in, so that you see it.
 
 # %% [markdown]
@@ -389,8 +389,8 @@ print("loaded twice, pictures equal:", all(a.tobytes() == b.tobytes() for a, b i
 
 # %% [markdown]
 # The style has gone over to things that it was never shown. Not all of it: blueprints have none of the other colours, these
-# pictures keep a fifth of them. Look at the windows of the city: what is small and bright stays yellow. Two hundred
-# steps on twelve scenes, with none of a city, are not enough for that.
+# pictures keep a quarter of them. Look at the windows of the city: what is small and bright stays yellow. 160 steps
+# on twelve scenes, with none of a city, are not enough for that.
 
 # %% [markdown]
 # ## 6 · Noise or velocity

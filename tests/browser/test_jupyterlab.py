@@ -25,7 +25,7 @@ pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install
 from playwright.sync_api import expect
 
 SHOTS, MODEL = os.environ.get("LAB_SHOTS"), os.environ.get("LAB_MODEL")
-MOST = 6  # steps that a picture of the untrained model takes: more would tell nothing new
+MOST = 4  # steps that a picture of the untrained model takes: more would tell nothing new
 LAST = "step 23 of 24, t = " if MODEL else f"step {MOST - 1} of {MOST}, t = "
 PATIENCE = 60_000  # milliseconds for one answer
 SETTINGS = {

@@ -5,6 +5,7 @@ Needs playwright and Chromium: pip install -e '.[browser]' && python -m playwrig
 """
 
 import os
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -114,14 +115,22 @@ def looks(page, name: str) -> list[str]:
     for scheme in SCHEMES:
         page.emulate_media(color_scheme=scheme)
         found += [f"{scheme}, faint: {x}" for x in page.evaluate(FAINT, CONTRAST)]
-        for width in WIDTHS:
-            page.set_viewport_size({"width": width, "height": 900})
-            wide = page.evaluate(TOO_WIDE) + page.evaluate(CLIPPED)
-            found += [f"{scheme}, {width} wide: {x}" for x in wide]
-            if SHOTS and name in SHOWN:
-                shot = f"{name.replace('/', '-')}-{width}-{scheme}.png"
-                page.screenshot(path=Path(SHOTS) / shot, full_page=True)
+    for width in WIDTHS:  # the scheme changes colours alone
+        page.set_viewport_size({"width": width, "height": 900})
+        wide = page.evaluate(TOO_WIDE) + page.evaluate(CLIPPED)
+        found += [f"{width} wide: {x}" for x in wide]
+    if SHOTS and name in SHOWN:
+        shoot(page, name)
     return found
+
+
+def shoot(page, name: str) -> None:
+    """Leave a picture of a page at every width and in every scheme."""
+    for scheme, width in product(SCHEMES, WIDTHS):
+        page.emulate_media(color_scheme=scheme)
+        page.set_viewport_size({"width": width, "height": 900})
+        shot = f"{name.replace('/', '-')}-{width}-{scheme}.png"
+        page.screenshot(path=Path(SHOTS) / shot, full_page=True)
 
 
 @pytest.mark.parametrize("name", page_names())
