@@ -11,7 +11,7 @@ from course_utils.authoring.source import places
 from course_utils.training import unet
 from course_utils.training.miniature import train_miniature
 
-MOST = 4  # steps for a picture: the stand-in is slow, and more would tell nothing new
+MOST = 4  # steps for a picture, as many as 04 compares: the stand-in is slow
 
 
 @pytest.fixture
