@@ -1,6 +1,10 @@
 """The training programs at tiny size: they learn, they resume, they share."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -34,6 +38,7 @@ def line_loss(model, indices, generator, share):
     """Learn y = 2x + 1 from noisy points; a loss small enough to follow by eye."""
     x = indices[:, None].float() / 64
     y = 2 * x + 1 + 0.01 * torch.randn(x.shape, generator=generator)
+    assert len(y[share]) * int(os.environ.get("WORLD_SIZE", 1)) == len(y)
     return {"loss": (model(x[share]) - y[share]).square().mean()}
 
 
@@ -97,13 +102,43 @@ def test_other_weights_are_noticed(tmp_path):
 
 @pytest.mark.parametrize("processes", [1, 2, 4])
 def test_every_process_has_its_own_part_of_a_batch(processes):
-    """That together they train as one does: test_launch.py."""
+    """That together they train as one does: the next test, and test_launch.py."""
     each = [SimpleNamespace(num_processes=processes, process_index=i) for i in range(processes)]
     parts = [list(range(8))[loop._share(8, process)] for process in each]
     assert sum(parts, []) == list(range(8))
     assert {len(part) for part in parts} == {8 // processes}
     with pytest.raises(ValueError, match="a batch of 9 cannot be shared by 2 processes"):
         loop._share(9, SimpleNamespace(num_processes=2, process_index=0))
+
+
+SHARED = """
+import sys, torch
+sys.path.insert(0, {tests!r})
+from pathlib import Path
+from test_training import LINE, fit, line_loss, new_line
+model = fit(new_line(), line_loss, LINE, Path({folder!r}))
+from accelerate import PartialState
+process = PartialState()
+name = f"{{process.process_index}}-of-{{process.num_processes}}"
+torch.save(model.state_dict(), Path({folder!r}) / name)
+"""
+
+
+def test_two_processes_share_a_batch(tmp_path):
+    """Under `accelerate launch`, two processes end where one does (to float32 rounding)."""
+    script = tmp_path / "shared.py"
+    script.write_text(SHARED.format(tests=str(Path(__file__).parent), folder=str(tmp_path)))
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu"]
+    command += ["--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no"]
+    command += ["--dynamo_backend", "no", "--main_process_port", "0", str(script)]
+    settings = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=settings, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    alone = fit(new_line(), line_loss, LINE, tmp_path / "alone").state_dict()
+    for end in ("0-of-2", "1-of-2"):
+        shared = torch.load(tmp_path / end, weights_only=True)
+        for name, value in alone.items():
+            torch.testing.assert_close(shared[name], value, rtol=1e-5, atol=1e-6)
 
 
 def test_every_step_has_its_own_dice():

@@ -292,7 +292,7 @@ plt.show()
 
 # %% [markdown]
 # Try both together. At $g = 1$ no negative prompt changes anything. How large must $g$ be before "in a park" drives the houses out
-# of the park? And at which $g$ are ten steps (as always here) no longer enough?
+# of the park? And at which $g$ are the ten steps that it takes here no longer enough?
 
 # %% tags=["nbval-ignore-output"]
 from course_utils.widgets import Explorer
