@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
-WORKERS ?= 2
+WORKERS ?= 3
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=600
 # the learner's notebooks come first: one of them trains, and the rest should not wait for it
 PARALLEL := -n $(WORKERS) --dist loadscope --no-loadscope-reorder
@@ -20,6 +20,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed, $(PYTHON) is %d.%d. Try: make setup PYTHON=python3.11" % sys.version_info[:2])'
 	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV): a few minutes the first time ..."
+	@$(PY) -m pip install --quiet --disable-pip-version-check --upgrade pip  # newer ones install faster
 	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
@@ -29,7 +30,7 @@ course: setup ## run every notebook, leave its page in build/course
 lab: setup ## open JupyterLab on the first notebook
 	@$(PY) -m jupyterlab notebooks/00_tour.ipynb
 
-test: setup ## run all tests, and both forms of every notebook, on WORKERS=2 processes
+test: setup ## run all tests, and both forms of every notebook, on WORKERS=3 processes
 	@$(PY) -m pytest notebooks/*.ipynb tests notebooks/solutions $(NBVAL) $(PARALLEL)
 
 notebooks: setup ## build the notebooks from notebooks/src
