@@ -463,23 +463,6 @@ def attention_mask(one: Tensor, size: tuple[int, int]) -> np.ndarray:
     return large > threshold_otsu(large)
 
 
-def iou(seen: np.ndarray, truth: np.ndarray) -> float:
-    """Intersection over union of two masks: what both cover, over what either covers.
-
-    Args:
-        seen, truth: (H, W) bool.
-    Returns:
-        0 to 1; 1 where both are empty.
-    Raises:
-        ValueError: the masks differ in shape.
-    """
-    a, b = np.asarray(seen, bool), np.asarray(truth, bool)
-    if a.shape != b.shape:
-        raise ValueError(f"masks of one size are compared, got {a.shape} and {b.shape}.")
-    either = (a | b).sum()
-    return float((a & b).sum() / either) if either else 1.0
-
-
 @torch.no_grad()
 def look_at(
     pipe: "DiffusionPipeline",

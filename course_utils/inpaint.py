@@ -319,6 +319,23 @@ def mask_from_words(segmenter: "Segmenter", picture: Image.Image, words: str) ->
     return Image.fromarray(np.uint8(255) * (logits[0, 0].sigmoid() >= THRESHOLD).numpy())
 
 
+def iou(seen: Image.Image | np.ndarray, truth: Image.Image | np.ndarray) -> float:
+    """Intersection over union of two masks: what both cover, over what either covers.
+
+    Args:
+        seen, truth: masks: PIL pictures, or arrays (H, W); what is not zero belongs to the mask.
+    Returns:
+        0 to 1; 1 where both are empty.
+    Raises:
+        ValueError: the masks differ in shape.
+    """
+    a, b = np.asarray(seen, bool), np.asarray(truth, bool)
+    if a.shape != b.shape:
+        raise ValueError(f"masks of one size are compared, got {a.shape} and {b.shape}.")
+    either = (a | b).sum()
+    return float((a & b).sum() / either) if either else 1.0
+
+
 def composite(picture: Image.Image, painted: Image.Image, mask: Mask) -> Image.Image:
     """Put the kept pixels back: the painted picture under the mask, the old one elsewhere.
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from course_utils import attention
 from course_utils.attention import Maps, RecordingProcessor, recorded, reweighted, word_map
+from course_utils.inpaint import iou
 from course_utils.models import architecture
 from course_utils.pipeline import text_to_image
 from course_utils.training import evaluate_attention as evaluation
@@ -295,22 +296,13 @@ def test_a_mask_is_cut_where_the_map_is_bright():
     assert mask.shape == (96, 128) and mask.dtype == bool
     truth = np.zeros((96, 128), bool)
     truth[24:48, 16:80] = True
-    assert attention.iou(mask, truth) > 0.9
+    assert iou(mask, truth) > 0.9
 
 
 @pytest.mark.parametrize("one", [torch.full((4, 4), 0.3), torch.full((4, 4), float("nan"))])
 def test_a_map_without_contrast_has_no_mask(one):
     with pytest.raises(ValueError, match="nothing to cut out"):
         attention.attention_mask(one, (32, 32))
-
-
-def test_iou_counts_pixels():
-    a, b = np.zeros((2, 4, 4), bool)
-    assert attention.iou(a, b) == 1.0
-    a[:2], b[1:3] = True, True
-    assert attention.iou(a, b) == pytest.approx(1 / 3)
-    with pytest.raises(ValueError, match="masks of one size"):
-        attention.iou(a, b[:3])
 
 
 def test_looking_at_a_picture(tiny):

@@ -9,7 +9,7 @@ from test_img2img import NEGATIVE, OTHER, PICTURE, PROMPT, TASK_SCHEDULERS
 
 from course_utils import img2img, inpaint
 from course_utils.drawing import make_scheduler
-from course_utils.inpaint import composite, mask_tensor, paint_mask
+from course_utils.inpaint import composite, iou, mask_tensor, paint_mask
 from course_utils.pipeline import decode
 from course_utils.world import sample
 
@@ -312,3 +312,13 @@ def test_a_mask_from_words_is_the_segmenter_s_answer(tiny_segmenter):
 def test_a_mask_from_words_refuses(tiny_segmenter, picture, words, message):
     with pytest.raises(ValueError, match=message):
         inpaint.mask_from_words(tiny_segmenter, picture, words)
+
+
+def test_iou_counts_pixels():
+    a, b = np.zeros((2, 4, 4), bool)
+    assert iou(a, b) == 1.0
+    a[:2], b[1:3] = True, True
+    assert iou(a, b) == pytest.approx(1 / 3)
+    assert iou(*(Image.fromarray(np.uint8(255) * mask) for mask in (a, b))) == iou(a, b)
+    with pytest.raises(ValueError, match="masks of one size"):
+        iou(a, b[:3])

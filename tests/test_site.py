@@ -199,6 +199,7 @@ def test_modules_are_found_without_private_ones():
     [
         ("course_utils.vae", "topics"),
         ("course_utils.models", "house"),
+        ("course_utils.checks.vae", "checks"),
         ("course_utils.world", "world"),
         ("course_utils.training.vae", "training"),
         ("course_utils", "house"),

@@ -36,6 +36,7 @@ WHOLE = {  # computed as one operation, which is quicker than by their parts
     *(F.scaled_dot_product_attention, Tensor.add, Tensor.mul, Tensor.div, Tensor.chunk),
     *(Tensor.view, Tensor.reshape, Tensor.transpose, Tensor.permute, Tensor.contiguous),
 }
+SEEN = {*WHOLE, Tensor.to, Tensor.cuda, Tensor.cpu, torch.tensor}  # whatever they are given
 TO = (  # the ways to call Tensor.to, by the type of the first argument
     (torch.dtype, ("dtype", "non_blocking", "copy")),
     (Tensor, ("other", "non_blocking", "copy")),
@@ -112,6 +113,8 @@ class _Calls(TorchFunctionMode):
     """Sees every call that may name a device."""
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
+        if not kwargs and func not in SEEN:
+            return func(*args)
         kwargs = kwargs or {}
         if func in WHOLE and whole(args, kwargs):
             return computed(func, args, kwargs)

@@ -34,7 +34,7 @@ TEXTS = ("README.zh-CN.md", "CONTRIBUTING.md", "course_utils/pocket/README.md") 
 INTRO, SECTIONS = "<!-- README: its introduction -->", "<!-- README: its sections -->"
 MODULES = "<!-- API: {} -->"  # where a group of modules is listed
 TERM = ("en", "zh", "means", "means_zh", "see")  # what an entry of the glossary holds
-GROUPS = ("topics", "house", "world", "training", "authoring")
+GROUPS = ("topics", "checks", "house", "world", "training", "authoring")
 
 PICTURE_LINK = re.compile(r"\[!\[([^\]]*)\]\([^)]*\)\]\(([^)]*)\)")  # a badge, for instance
 TARGET = re.compile(r"(?<=\]\()(?![a-z]+:|#)([^)#\s]+)")  # of a link within the repository

@@ -5,7 +5,6 @@
 Writes a table, and `build/evaluate.json`.
 """
 
-import json
 import sys
 import time
 from dataclasses import asdict
@@ -24,6 +23,7 @@ from course_utils.models import POCKET, POCKET_THREADS
 from course_utils.training.attributes import CLASSES, scene_classes
 from course_utils.training.data import world_pictures
 from course_utils.training.judge import FLOOR, Judge, held_out_accuracy, load_judge, right
+from course_utils.training.report import write_json
 from course_utils.training.vae import to_model
 from course_utils.world import HELD_OUT, Sample, sample
 
@@ -154,6 +154,5 @@ def print_report(report: dict) -> None:
 if __name__ == "__main__":
     torch.set_num_threads(POCKET_THREADS)
     figures = evaluate(Path(sys.argv[1]) if len(sys.argv) > 1 else POCKET)
-    REPORT.parent.mkdir(exist_ok=True)
-    REPORT.write_text(json.dumps(figures, indent=2) + "\n")
+    write_json(REPORT, figures)
     print_report(figures)

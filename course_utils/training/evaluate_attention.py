@@ -5,7 +5,6 @@
 Writes a table, and `build/evaluate_attention.json`.
 """
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -15,16 +14,16 @@ from rich.table import Table
 
 from course_utils.attention import (
     attention_mask,
-    iou,
     look_at,
     spread,
     who_looks_where,
     word_map,
     words,
 )
-from course_utils.inpaint import mask_from_words
+from course_utils.inpaint import iou, mask_from_words
 from course_utils.models import Segmenter, load, load_segmenter
 from course_utils.training import held_out
+from course_utils.training.report import write_json
 from course_utils.world import HELD_OUT, Sample
 
 REPORT = Path("build/evaluate_attention.json")
@@ -96,6 +95,5 @@ def print_report(report: dict) -> None:
 
 if __name__ == "__main__":
     figures = evaluate_attention()
-    REPORT.parent.mkdir(exist_ok=True)
-    REPORT.write_text(json.dumps(figures, indent=2) + "\n")
+    write_json(REPORT, figures)
     print_report(figures)

@@ -8,7 +8,6 @@ is kept in `build/evaluate_flooble`, and goes on where it was stopped. Writes a 
 `build/evaluate_flooble.json`.
 """
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from course_utils.training.evaluate import held_out_prompts
 from course_utils.training.flooble import Flooble, flooble
 from course_utils.training.judge import FLOOR, Judge, judge_loss, load_judge
 from course_utils.training.loop import Config, fit
+from course_utils.training.report import write_json
 from course_utils.training.runs import home, run_folder
 from course_utils.training.textual_inversion import WORD, WORD_ALONE, train_word, with_word
 from course_utils.world import HELD_OUT
@@ -173,6 +173,5 @@ def print_report(report: dict) -> None:
 if __name__ == "__main__":
     torch.set_num_threads(POCKET_THREADS)
     figures = evaluate_flooble()
-    REPORT.parent.mkdir(exist_ok=True)
-    REPORT.write_text(json.dumps(figures, indent=2) + "\n")
+    write_json(REPORT, figures)
     print_report(figures)

@@ -5,7 +5,6 @@
 Writes a table, and `build/evaluate_tasks.json`.
 """
 
-import json
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from course_utils.training.data import world_pictures
 from course_utils.training.depth_estimator import depth_error
 from course_utils.training.evaluate import BATCH, GUIDANCE, SAMPLER, STEPS
 from course_utils.training.judge import Judge, load_judge, right
+from course_utils.training.report import write_json
 from course_utils.training.segmenter import mean_iou
 from course_utils.world import HELD_OUT, Sample, Scene
 from course_utils.world.caption import caption
@@ -181,6 +181,5 @@ def print_report(report: dict) -> None:
 if __name__ == "__main__":
     torch.set_num_threads(POCKET_THREADS)
     figures = evaluate_tasks()
-    REPORT.parent.mkdir(exist_ok=True)
-    REPORT.write_text(json.dumps(figures, indent=2) + "\n")
+    write_json(REPORT, figures)
     print_report(figures)

@@ -25,6 +25,7 @@ from transformers import (
 
 from course_utils.models import POCKET, file_checksum
 from course_utils.training.depth_estimator import make_feature_extractor
+from course_utils.training.report import write_json
 from course_utils.training.segmenter import make_image_processor
 from course_utils.training.text import clip_tokenizer
 from course_utils.training.unet import SCHEDULE
@@ -117,11 +118,6 @@ def write_checksums(folder: Path) -> None:
     names = [path.relative_to(folder).as_posix() for path in files]
     checksums = {name: file_checksum(folder / name) for name in names if name not in UNCHECKED}
     write_json(folder / "checksums.json", checksums)
-
-
-def write_json(file: Path, content: dict) -> None:
-    """JSON for people: indented, with a line feed at the end on every system."""
-    file.write_bytes((json.dumps(content, indent=2) + "\n").encode())
 
 
 def model_card(figures: dict) -> str:

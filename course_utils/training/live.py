@@ -65,7 +65,7 @@ class Live:
         every: steps between two pictures of the run.
     """
 
-    def __init__(self, prompts: Sequence[str] = (), every: int = 40):
+    def __init__(self, prompts: Sequence[str] = (), every: int = 50):
         self.prompts, self.every, self.handle = prompts, every, None
 
     def __call__(self, history: History) -> None:

@@ -19,6 +19,7 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import CLIPSegConfig, CLIPSegForImageSegmentation, CLIPTextModel, CLIPTokenizer
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
+from course_utils.inpaint import iou
 from course_utils.training.attributes import UNNAMED
 from course_utils.training.data import Pictures, roughen, world_pictures
 from course_utils.training.loop import Config, fit, read_config
@@ -249,12 +250,6 @@ def soft_dice(seen: Tensor, truth: Tensor) -> Tensor:
     return (2 * both + 1) / (either + 1)
 
 
-def iou(seen: Tensor, truth: Tensor) -> Tensor:
-    """Intersection over union of bool masks (N, H, W) → (N,); 1 where both are empty."""
-    both, either = (seen & truth).sum(dim=(1, 2)), (seen | truth).sum(dim=(1, 2))
-    return torch.where(either == 0, 1.0, both / either)
-
-
 @torch.no_grad()
 def mean_iou(
     segmenter: CLIPSegForImageSegmentation,
@@ -283,9 +278,9 @@ def mean_iou(
         if masks:
             ids = token_ids(tokenizer, [mask_phrases(name, scene)[0] for name in masks])
             x = to_model(world.pictures[place][None]).repeat(len(masks), 1, 1, 1)
-            seen = segmenter(input_ids=ids, pixel_values=x).logits > 0
-            found.append(iou(seen, torch.from_numpy(np.stack(list(masks.values())))))
-    return float(torch.cat(found).mean())
+            seen = (segmenter(input_ids=ids, pixel_values=x).logits > 0).numpy()
+            found += [iou(one, truth) for one, truth in zip(seen, masks.values(), strict=True)]
+    return float(np.mean(found))
 
 
 def train_segmenter(

@@ -128,22 +128,14 @@ plt.show()
 # phrase, and says of every pixel whether it belongs to what the phrase names. Our small one was trained on
 # the masks of the world, from nothing; the real one stands on CLIP. `inpaint.mask_from_words` asks it. Since
 # we know the truth, we can measure it, with the usual **intersection over union**: the pixels in both masks,
-# divided by the pixels in at least one. 1 is perfect.
+# divided by the pixels in at least one (`inpaint.iou`). 1 is perfect.
 
 # %%
 segmenter = course_utils.load_segmenter()
 asked = ["the dog", "the bench", "the sky", "trees", "the grass"]
 found = {words: inpaint.mask_from_words(segmenter, picture, words) for words in asked}
-
-
-def iou(seen, truth):
-    """Intersection over union of two masks."""
-    a, b = (np.asarray(mask).astype(bool) for mask in (seen, truth))
-    return (a & b).sum() / (a | b).sum()
-
-
 for words, mask in found.items():
-    print(f"{words:10} IoU {iou(mask, drawn.masks[words.removeprefix('the ')]):.2f}")
+    print(f"{words:10} IoU {inpaint.iou(mask, drawn.masks[words.removeprefix('the ')]):.2f}")
 tints = [plotting.tinted(picture, mask) for mask in found.values()]
 plotting.show_pictures(tints, asked, size=1.8)
 plt.show()

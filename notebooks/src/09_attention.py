@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 import course_utils
-from course_utils import attention, checks, pipeline, plotting
+from course_utils import attention, checks, inpaint, pipeline, plotting
 from course_utils.drawing import make_scheduler
 from course_utils.training import evaluate_attention
 from course_utils.world import Scene, render
@@ -260,7 +260,7 @@ cross, own = attention.look_at(
 )
 one = attention.word_map(cross, pipe.tokenizer, dog.caption, "dog")
 mask = attention.attention_mask(one, dog.picture.size)
-print(dog.caption, "| IoU", round(attention.iou(mask, dog.masks["dog"]), 2))
+print(dog.caption, "| IoU", round(inpaint.iou(mask, dog.masks["dog"]), 2))
 
 # %% [markdown]
 # There is a second kind of attention in every block: **self-attention**, in which places look at places. Where does
@@ -293,7 +293,7 @@ plt.show()
 # %%
 spread = attention.spread(one, looks)
 filled = attention.attention_mask(spread, dog.picture.size)
-print("IoU", round(attention.iou(filled, dog.masks["dog"]), 2))
+print("IoU", round(inpaint.iou(filled, dog.masks["dog"]), 2))
 shown = [dog.picture, glow(dog.picture, one), plotting.tinted(dog.picture, mask)]
 shown += [glow(dog.picture, spread), plotting.tinted(dog.picture, filled)]
 shown += [plotting.tinted(dog.picture, dog.masks["dog"])]

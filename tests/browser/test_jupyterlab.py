@@ -173,10 +173,15 @@ def environment(folder: Path, model) -> dict[str, str]:
 
 
 def frugal(folder: Path) -> dict[str, str]:
-    """For the small model: one thread, and small figures, which are not what is looked at."""
-    file = folder / "matplotlibrc"
+    """For the small model: one thread, and figures, which are not what is looked at, small and
+    uncut."""
+    file, profile = folder / "matplotlibrc", folder / "ipython" / "profile_default"
     file.write_text("figure.dpi: 30")
-    return {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "MATPLOTLIBRC": str(file)}
+    profile.mkdir(parents=True)
+    options = "c.InlineBackend.print_figure_kwargs = {'bbox_inches': None}\n"
+    (profile / "ipython_kernel_config.py").write_text(options)
+    threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    return threads | {"MATPLOTLIBRC": str(file), "IPYTHONDIR": str(profile.parent)}
 
 
 def wait_for(address: str, server: subprocess.Popen) -> None:
