@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
-WORKERS ?= 3
+WORKERS ?= 2
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=600
 # the learner's notebooks come first: one of them trains, and the rest should not wait for it
 PARALLEL := -n $(WORKERS) --dist loadscope --no-loadscope-reorder
@@ -30,7 +30,7 @@ course: setup ## run every notebook, leave its page in build/course
 lab: setup ## open JupyterLab on the first notebook
 	@$(PY) -m jupyterlab notebooks/00_tour.ipynb
 
-test: setup ## run all tests, and both forms of every notebook, on WORKERS=3 processes
+test: setup ## run all tests, and both forms of every notebook, on WORKERS=2 processes
 	@$(PY) -m pytest notebooks/*.ipynb tests notebooks/solutions $(NBVAL) $(PARALLEL)
 
 notebooks: setup ## build the notebooks from notebooks/src
