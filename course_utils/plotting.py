@@ -59,7 +59,8 @@ def show_pictures(
         pixels = array(picture)
         axis.imshow(pixels, cmap="gray" if pixels.ndim == 2 else None, interpolation="nearest")
     for axis, title in zip(axes.flat, titles, strict=False):
-        axis.set_title(title, fontsize=8, color=INK, y=1)  # else it looks for ticks
+        # y=1 is where titles stand anyway; left out, matplotlib measures every tick to find it
+        axis.set_title(title, fontsize=8, color=INK, y=1)
     return figure
 
 

@@ -319,6 +319,7 @@ def test_iou_counts_pixels():
     assert iou(a, b) == 1.0
     a[:2], b[1:3] = True, True
     assert iou(a, b) == pytest.approx(1 / 3)
+    assert iou(a, ~a) == 0.0
     assert iou(*(Image.fromarray(np.uint8(255) * mask) for mask in (a, b))) == iou(a, b)
     with pytest.raises(ValueError, match="masks of one size"):
         iou(a, b[:3])

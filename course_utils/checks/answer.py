@@ -69,6 +69,13 @@ def expect(given, wanted, mistakes: dict, otherwise: str) -> None:
     raise AssertionError(f"you gave {given!r}, expected {wanted!r}: {otherwise}")
 
 
+def expect_list(given, wanted: list, mistakes: dict, otherwise: str) -> None:
+    """The same for a list, and nothing but a list will do; of the mistakes, tuples."""
+    if not isinstance(given, list):
+        raise AssertionError(f"you gave a {type(given).__name__}: give a list.")
+    expect(given, wanted, mistakes, otherwise)
+
+
 def plain(value):
     """Lists and shapes as tuples, and whole numbers of any type as int; all else as it is."""
     if isinstance(value, list | tuple):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from course_utils.checks.answer import attempted, expect, expect_number
+from course_utils.checks.answer import attempted, expect, expect_list, expect_number
 
 
 @attempted
@@ -29,20 +29,20 @@ def check_snr(snr: Callable[[Tensor], Tensor]) -> None:
 def check_timesteps(timesteps: Callable[[int], list[int]]) -> None:
     """Notebook 04: the timesteps that DDIM visits."""
     given = timesteps(4)
-    if not isinstance(given, list):
-        raise AssertionError(f"you gave a {type(given).__name__}: give a list.")
-    for times, hint in (
-        ([750, 500, 250, 0], "steps_offset is 1: add it to each."),
-        ([1, 251, 501, 751], "from much noise to little: the largest comes first."),
-        ([0, 250, 500, 750], "the largest comes first, and steps_offset is 1."),
-        ([999, 749, 499, 249], "that is the spacing 'trailing'; 'leading' counts up from 0."),
-        ([999, 666, 333, 0], "that is the spacing 'linspace'; 'leading' counts up from 0."),
-        ([1001, 751, 501, 251], "training knows no timestep above 999: count from 0, add 1."),
-        ([4, 3, 2, 1], "the timesteps of training go up to 999: take strides of 1000 // steps."),
-    ):
-        if given == times:
-            raise AssertionError(f"you gave {given}: {hint}")
-    expect(given, [751, 501, 251, 1], {}, "1 + i · (1000 // steps), the largest first.")
+    expect_list(
+        given,
+        [751, 501, 251, 1],
+        {
+            (750, 500, 250, 0): "steps_offset is 1: add it to each.",
+            (1, 251, 501, 751): "from much noise to little: the largest comes first.",
+            (0, 250, 500, 750): "the largest comes first, and steps_offset is 1.",
+            (999, 749, 499, 249): "that is the spacing 'trailing'; 'leading' counts up from 0.",
+            (999, 666, 333, 0): "that is the spacing 'linspace'; 'leading' counts up from 0.",
+            (1001, 751, 501, 251): "training knows no timestep above 999: count from 0, add 1.",
+            (4, 3, 2, 1): "the timesteps of training go up to 999: take strides of 1000 // steps.",
+        },
+        "1 + i · (1000 // steps), the largest first.",
+    )
     expect(timesteps(3), [667, 334, 1], {}, "the stride is a whole number: 1000 // steps.")
     given = timesteps(30)
     if given != [1 + 33 * i for i in reversed(range(30))]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from course_utils.checks.answer import attempted, expect, expect_tensor
+from course_utils.checks.answer import attempted, expect, expect_list, expect_tensor
 
 
 @attempted
@@ -29,19 +29,18 @@ def check_join_skip(join_skip: Callable[[Tensor, Tensor], Tensor]) -> None:
 @attempted
 def check_map_sizes(map_sizes: Callable[[int, int], list[int]]) -> None:
     """Notebook 03: the resolutions that the blocks of the way down work at."""
-    given = map_sizes(64, 4)
-    if not isinstance(given, list):
-        raise AssertionError(f"you gave a {type(given).__name__}: give a list.")
-    for sizes, hint in (
-        ([64, 32, 16, 8, 4], "the last block does not shrink what it gives."),
-        ([32, 16, 8, 4], "the first block works at the size of the latents."),
-        ([32, 16, 8, 8], "that is what the blocks give; asked is what they work at."),
-        ([8, 16, 32, 64], "that is the way up."),
-        ([64, 48, 32, 16], "each level is half as large as the one before."),
-    ):
-        if given == sizes:
-            raise AssertionError(f"you gave {given}: {hint}")
-    expect(given, [64, 32, 16, 8], {}, "halve from block to block, with //.")
+    expect_list(
+        map_sizes(64, 4),
+        [64, 32, 16, 8],
+        {
+            (64, 32, 16, 8, 4): "the last block does not shrink what it gives.",
+            (32, 16, 8, 4): "the first block works at the size of the latents.",
+            (32, 16, 8, 8): "that is what the blocks give; asked is what they work at.",
+            (8, 16, 32, 64): "that is the way up.",
+            (64, 48, 32, 16): "each level is half as large as the one before.",
+        },
+        "halve from block to block, with //.",
+    )
     expect(map_sizes(16, 3), [16, 8, 4], {}, "it must work for every size and number of blocks.")
 
 
