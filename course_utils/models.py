@@ -179,13 +179,17 @@ def load(
 
 
 def made_ready(pipe: "DiffusionPipeline", name: str, task: str) -> "DiffusionPipeline":
-    """A pipeline just read: the right one for the task, in evaluation mode, without bars."""
+    """A pipeline just read: the right one for the task, in evaluation mode, without bars.
+
+    `requires_grad` of the weights stays as diffusers leaves it: torch chooses kernels by it, also
+    under `no_grad`, and on some processors (those with AVX2, say) they differ in the last bits.
+    """
     check_channels(pipe, name, task)
     pipe.scheduler = written_out(pipe.scheduler)
     pipe.set_progress_bar_config(disable=True)
     for part in pipe.components.values():
         if isinstance(part, nn.Module):
-            part.eval().requires_grad_(False)
+            part.eval()
     return pipe
 
 

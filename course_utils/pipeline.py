@@ -110,6 +110,7 @@ def placed(pipe: "StableDiffusionPipeline", x: Tensor) -> Tensor:
     return x.to(pipe._execution_device, pipe.unet.dtype)  # pipe.device is the CPU under offload
 
 
+@torch.no_grad()
 def embed(
     pipe: "StableDiffusionPipeline", prompts: list[str], negative: str | list[str] | None
 ) -> Tensor:

@@ -160,6 +160,7 @@ def attention_weights(attention: nn.Module, x: Tensor) -> Tensor:
     return scores.softmax(dim=-1)
 
 
+@torch.no_grad()
 def attend(attention: nn.Module, x: Tensor) -> Tensor:
     """Masked self-attention: every token gathers what it listens to, A V, for all heads at once.
 
@@ -178,6 +179,7 @@ def attend(attention: nn.Module, x: Tensor) -> Tensor:
     return attention.out_proj(gathered.transpose(1, 2).flatten(2))
 
 
+@torch.no_grad()
 def apply_layer(layer: nn.Module, x: Tensor) -> Tensor:
     """One layer of the transformer: listen to the others, then think for yourself.
 

@@ -4,7 +4,8 @@ process, without drawing their figures, which takes a tenth of the time."""
 import io
 import json
 import re
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from unittest.mock import patch
 
@@ -217,7 +218,8 @@ def run(place: Place, most: int | None = None) -> list[tuple[bool, list[str]]]:
     Returns:
         for each cell whether it is an exercise, and the lines it printed.
     Raises:
-        AssertionError: a cell wrote to stderr; and whatever a cell raises.
+        AssertionError: a cell wrote to stderr, or kept gradients of what it does not train; and
+            whatever a cell raises.
     """
     names, ran = {"__name__": "__main__"}, []
     for number, cell in enumerate(code_cells(build_cells(place, "solution")), start=1):
@@ -228,11 +230,29 @@ def run(place: Place, most: int | None = None) -> list[tuple[bool, list[str]]]:
             redirect_stdout(said),
             redirect_stderr(wrong),
             patch.object(plt, "show", lambda: plt.close("all")),
+            gradients_for_training_only(),
         ):
             exec(code, names)
         assert wrong.getvalue() == ""
         ran.append(("exercise" in cell.metadata.get("tags", []), said.getvalue().splitlines()))
     return ran
+
+
+@contextmanager
+def gradients_for_training_only() -> Iterator[None]:
+    """A network that is not being trained must not run where torch keeps what gradients need: in a
+    loop, memory would grow with every step."""
+
+    def look(module: torch.nn.Module, _) -> None:
+        asks = any(weight.requires_grad for weight in module.parameters(recurse=False))
+        kept = asks and torch.is_grad_enabled() and not module.training
+        assert not kept, f"{type(module).__name__} runs outside torch.no_grad()"
+
+    handle = torch.nn.modules.module.register_module_forward_pre_hook(look)
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 def with_fewer(source: str, most: int) -> str:

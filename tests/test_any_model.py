@@ -2,18 +2,21 @@
 of Stable Diffusion 2.1, small and untrained, with the quirks that the hub's files have."""
 
 import re
+from pathlib import Path
 
+import diffusers
 import pytest
 import torch
 from any_model import LATENT, SIDE, check_said, run
-from diffusers import LMSDiscreteScheduler
+from diffusers import LMSDiscreteScheduler, UNet2DConditionModel
 from PIL import Image
 from safetensors.torch import load_file
+from transformers import DPTForDepthEstimation, DPTImageProcessor
 
 from course_utils import depth2img, img2img, inpaint, pipeline
 from course_utils.authoring.execute import code_cells
 from course_utils.authoring.source import build_cells, places
-from course_utils.models import DEFAULTS, TASKS, load
+from course_utils.models import DEFAULTS, POCKET, TASKS, load
 from course_utils.world import sample
 
 
@@ -45,6 +48,51 @@ def test_it_is_as_the_hub_has_it(hub_folder):
     assert table.shape[1] == 1024 == pipe.unet.config.cross_attention_dim
     sizes = pipe.vae_scale_factor, pipe.unet.config.sample_size
     assert sizes == (8, LATENT) != (8, load("pocket").unet.config.sample_size)
+
+
+def plain(folder: Path, task: str = "text-to-image"):
+    """The pipeline as diffusers and transformers load it, nothing of ours in between."""
+    kind, unet = TASKS[task]
+    own = {} if unet == "unet" else {"unet": UNet2DConditionModel.from_pretrained(folder / unet)}
+    if task == "depth2img":
+        own["depth_estimator"] = DPTForDepthEstimation.from_pretrained(folder / "depth_estimator")
+        own["feature_extractor"] = DPTImageProcessor.from_pretrained(folder / "feature_extractor")
+    pipe = getattr(diffusers, kind).from_pretrained(folder, dtype=torch.float32, **own)
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def asks_for_gradients(pipe) -> dict[tuple[str, str], bool]:
+    """requires_grad of every weight of every network."""
+    return {
+        (name, weight): values.requires_grad
+        for name, part in pipe.components.items()
+        if isinstance(part, torch.nn.Module)
+        for weight, values in part.named_parameters()
+    }
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("bundled", [True, False], ids=["pocket", "like 2.1"])
+def test_weights_ask_for_gradients_as_diffusers_leaves_them(hub_folder, bundled, task):
+    """torch.matmul chooses its kernel by it, under no_grad, too; on some processors, those with
+    AVX2 for one, the kernels round differently, and pictures would not be equal to the bit."""
+    ours = load("pocket" if bundled else str(hub_folder), task)
+    theirs = plain(POCKET if bundled else hub_folder, task)
+    assert asks_for_gradients(ours) == asks_for_gradients(theirs) != {}
+
+
+@pytest.mark.parametrize("scheduler", ["PNDMScheduler", "DPMSolverMultistepScheduler"])
+def test_load_s_pipeline_and_diffusers_draw_the_same(hub_folder, scheduler):
+    pipes = load(str(hub_folder)), plain(hub_folder)
+    for pipe in pipes:
+        pipe.scheduler = getattr(diffusers, scheduler).from_config(pipes[0].scheduler.config)
+    options = {"num_inference_steps": 10, "output_type": "latent"}
+    ours, theirs = (
+        pipe("a cat on a beach", generator=torch.Generator().manual_seed(0), **options).images
+        for pipe in pipes
+    )
+    assert torch.equal(ours, theirs)
 
 
 def test_a_scheduler_made_from_another_keeps_its_timesteps(hub_folder):

@@ -286,12 +286,12 @@ def test_unknown_words(tiny, prompt, unknown):
 
 def test_a_model_with_every_row_trained_knows_every_word(tiny):
     weight = tiny.text_encoder.get_input_embeddings().weight
-    before = weight.clone()
+    before = weight.data.clone()
     try:
-        weight.fill_(1)
+        weight.data.fill_(1)
         assert unknown_words(tiny, "flooble xyzzy") == []
     finally:
-        weight.copy_(before)
+        weight.data.copy_(before)
 
 
 def test_the_pocket_knows_the_articles_words(pocket):

@@ -237,8 +237,8 @@ def test_samplers_say_nothing(pndm):
 
 def test_listen_guides_as_the_pipeline_does(tiny):
     xt = torch.randn(2, 4, 16, 16, generator=torch.Generator().manual_seed(0))
-    c, u = tiny.encode_prompt("a wave", tiny.device, 1, do_classifier_free_guidance=True)
     with torch.no_grad():
+        c, u = tiny.encode_prompt("a wave", tiny.device, 1, do_classifier_free_guidance=True)
         eps_u = tiny.unet(xt, 500, u.expand(2, -1, -1)).sample
         eps_c = tiny.unet(xt, 500, c.expand(2, -1, -1)).sample
         guided = schedulers.listen(tiny, "a wave", g=3)(xt, 500)

@@ -176,7 +176,8 @@ def test_the_real_text_encoders_have_the_shapes_of_the_article(model, layers, wi
 
 
 def test_our_vectors_are_what_the_pipeline_gives_its_unet(pocket):
-    theirs, empty = pocket.encode_prompt(PROMPT, "cpu", 1, True)
+    with torch.no_grad():
+        theirs, empty = pocket.encode_prompt(PROMPT, "cpu", 1, True)
     for prompt, vectors in ((PROMPT, theirs), ("", empty)):
         ids = text.token_ids(prompt, pocket.tokenizer)
         assert torch.equal(text.encode(pocket.text_encoder, ids), vectors)

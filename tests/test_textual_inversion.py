@@ -1,11 +1,13 @@
 """A new word, at tiny size: only its rows move, and they are found again."""
 
+import copy
 from dataclasses import replace
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from course_utils.training.lora import frozen_copy
 from course_utils.training.textual_inversion import (
     LORA_FILE,
     WORD,
@@ -55,17 +57,18 @@ def test_for_a_while_tokens_have_other_rows(tiny):
 
 def test_gradients_reach_the_rows_and_nothing_else(tiny):
     ids = word_ids(tiny.tokenizer, "flooble")
-    model = Inversion(tiny.text_encoder, tiny.unet, ids, torch.zeros(2, 8), pace=0.5)
+    words = copy.deepcopy(tiny.text_encoder).requires_grad_(False)
+    model = Inversion(words, frozen_copy(tiny), ids, torch.zeros(2, 8), pace=0.5)
     assert [name for name, _ in model.named_parameters()] == ["moved"]
     tokens = ids_of(tiny, "a flooble")[..., None].float()
     xt = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(0))
     model(xt, torch.tensor([500]), tokens).sample.square().mean().backward()
     assert model.moved.grad.any(dim=1).all()
-    assert all(w.grad is None for w in tiny.unet.parameters())
+    assert all(w.grad is None for w in (*words.parameters(), *model.unet.network[0].parameters()))
 
 
 def test_rows_move_at_their_pace(tiny):
-    model = Inversion(tiny.text_encoder, tiny.unet, [1, 2], torch.ones(2, 8), pace=0.5)
+    model = Inversion(tiny.text_encoder, frozen_copy(tiny), [1, 2], torch.ones(2, 8), pace=0.5)
     with torch.no_grad():
         model.moved += 4
     assert (model.rows == 3).all()
@@ -79,6 +82,7 @@ def test_a_word_is_learned_and_found_again(tiny, tmp_path, config):
     assert again == folder and seen.losses == seen_again.losses and seen.done == 4
     after = (*tiny.unet.parameters(), *tiny.text_encoder.parameters())
     assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+    assert all(w.grad is None for w in after)
     assert (folder / LORA_FILE).exists() == bool(config.options["rank"])
     taught = with_word(tiny, folder)
     assert not torch.equal(heard(taught, "a flooble"), heard(tiny, "a flooble"))

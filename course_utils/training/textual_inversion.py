@@ -80,6 +80,7 @@ class Inversion(nn.Module):
     vectors it hears token ids, since the vectors change with the rows."""
 
     def __init__(self, text_encoder, unet, ids: Sequence[int], start: Tensor, pace: float):
+        """Both networks frozen, but for what a LoRA brings."""
         super().__init__()
         self.moved, self.start, self.pace = nn.Parameter(torch.zeros_like(start)), start, pace
         self.unet = Trained(unet)
@@ -121,7 +122,8 @@ def train_word(
             add_lora(unet, config.options["rank"], config.seed)
         ids = word_ids(pipe.tokenizer, NAME)
         start = rows_of(pipe.text_encoder, word_ids(pipe.tokenizer, config.options["start"]))
-        model = Inversion(pipe.text_encoder, unet, ids, start, config.options["pace"])
+        text_encoder = copy.deepcopy(pipe.text_encoder).requires_grad_(False)
+        model = Inversion(text_encoder, unet, ids, start, config.options["pace"])
         history = History(folder, config.steps, show=show).recalled()
         loss = noise_loss(latents, tokens, silence, config.options)
         model = fit(model, loss, config, folder, watch=history, device=pipe.device)

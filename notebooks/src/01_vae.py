@@ -110,8 +110,9 @@ for function in (vae.posterior, vae.decode):
 # %%
 for height, width in [(128, 128), (120, 96), (127, 121), (100, 71)]:
     odd = torch.zeros(1, 3, height, width).to(pipe.device, pipe.dtype)
-    latents = pipe.vae.encode(odd).latent_dist.mean
-    returned = pipe.vae.decode(latents).sample
+    with torch.no_grad():  # nothing is learned here: torch need keep nothing for it
+        latents = pipe.vae.encode(odd).latent_dist.mean
+        returned = pipe.vae.decode(latents).sample
     print(
         f"{height} × {width} → {latents.shape[2]} × {latents.shape[3]} → "
         f"{returned.shape[2]} × {returned.shape[3]}"
@@ -437,7 +438,9 @@ checks.check_returned_size(returned_size)
 # lines. Are they what the library does?
 
 # %%
-theirs = pipe.vae.encode(x.to(pipe.device, pipe.dtype)).latent_dist
+with torch.no_grad():
+    theirs = pipe.vae.encode(x.to(pipe.device, pipe.dtype)).latent_dist
+    picture_of_theirs = pipe.vae.decode(z / s).sample
 mean, std = vae.posterior(pipe.vae, x)
 print("mean and spread equal:", torch.equal(mean, theirs.mean) and torch.equal(std, theirs.std))
 
@@ -446,7 +449,7 @@ drawn_by_us, drawn_by_them = (
     for draw in (lambda g: vae.encode(pipe.vae, x, g), lambda g: s * theirs.sample(g))
 )
 print("latents equal:        ", torch.equal(drawn_by_us, drawn_by_them))
-print("pictures equal:       ", torch.equal(vae.decode(pipe.vae, z), pipe.vae.decode(z / s).sample))
+print("pictures equal:       ", torch.equal(vae.decode(pipe.vae, z), picture_of_theirs))
 print("pixels equal:         ", torch.equal(x[:1], pipe.image_processor.preprocess(drawn)))
 
 # %% [markdown]

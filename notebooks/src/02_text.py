@@ -149,12 +149,14 @@ token_table(pipe.tokenizer, prompt)
 # | $x$ | `x` | (1, L, D) |
 
 # %%
-E = pipe.text_encoder.embeddings.token_embedding.weight
-P = pipe.text_encoder.embeddings.position_embedding.weight
+E = pipe.text_encoder.embeddings.token_embedding.weight.detach()  # the numbers, not to be learned
+P = pipe.text_encoder.embeddings.position_embedding.weight.detach()
 short = torch.tensor([[number for number, _ in text.tokens(prompt)]], device=pipe.device)
 x = E[short] + P[: short.shape[1]]
 print("E", tuple(E.shape), " P", tuple(P.shape), " x", tuple(x.shape))
-print("equal to the model's own:", torch.equal(x, pipe.text_encoder.embeddings(short)))
+with torch.no_grad():  # nothing is learned here: torch need keep nothing for it
+    theirs = pipe.text_encoder.embeddings(short)
+print("equal to the model's own:", torch.equal(x, theirs))
 
 # %%
 names = ["start", *(piece for _, piece in text.tokens(prompt)[1:-1]), "end"]
@@ -198,15 +200,16 @@ plt.show()
 
 # %%
 layer = pipe.text_encoder.encoder.layers[0]
-attention, h = layer.self_attn, layer.layer_norm1(x)
-q, k, v = (
-    text.split_heads(project(h), attention.num_heads)
-    for project in (attention.q_proj, attention.k_proj, attention.v_proj)
-)
-mask = text.causal_mask(x.shape[1]).to(x.device)
-scores = q @ k.mT / q.shape[-1] ** 0.5
-weights = scores.masked_fill(~mask, -torch.inf).softmax(dim=-1)
-gathered = attention.out_proj((weights @ v).transpose(1, 2).flatten(2))
+attention, mask = layer.self_attn, text.causal_mask(x.shape[1]).to(x.device)
+with torch.no_grad():
+    h = layer.layer_norm1(x)
+    q, k, v = (
+        text.split_heads(project(h), attention.num_heads)
+        for project in (attention.q_proj, attention.k_proj, attention.v_proj)
+    )
+    scores = q @ k.mT / q.shape[-1] ** 0.5
+    weights = scores.masked_fill(~mask, -torch.inf).softmax(dim=-1)
+    gathered = attention.out_proj((weights @ v).transpose(1, 2).flatten(2))
 print("weights", tuple(weights.shape), " gathered", tuple(gathered.shape))
 close = torch.finfo(x.dtype).eps ** 0.5  # equal in half of the digits
 print("as the model does it:", torch.allclose(gathered, text.attend(attention, h), atol=close))
@@ -463,7 +466,8 @@ checks.check_cosine(cosine)
 
 # %%
 prompt = "A small robot, high resolution, sitting on a park bench"
-c, u = pipe.encode_prompt(prompt, pipe.device, 1, True, negative_prompt="blurry")
+with torch.no_grad():
+    c, u = pipe.encode_prompt(prompt, pipe.device, 1, True, negative_prompt="blurry")
 for what, words, theirs in (("prompt", prompt, c), ("negative prompt", "blurry", u)):
     ours = text.encode(pipe.text_encoder, text.token_ids(words, pipe.tokenizer))
     print(f"{what} equal:", torch.equal(ours, theirs), tuple(ours.shape))

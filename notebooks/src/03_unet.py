@@ -61,9 +61,9 @@ x0 = vae.encode(pipe.vae, vae.to_tensor(picture))
 eps = torch.randn(x0.shape, generator=torch.Generator().manual_seed(0)).to(x0)
 t = 400
 xt = schedulers.add_noise(x0, eps, alpha_bar[[t]])
-c, _ = pipe.encode_prompt("a red ball on a beach", pipe.device, 1, False)
 
 with torch.no_grad():
+    c, _ = pipe.encode_prompt("a red ball on a beach", pipe.device, 1, False)
     eps_hat = pipe.unet(xt, t, c).sample
 
 for name, value in (("xt", xt), ("c", c), ("eps_hat", eps_hat)):
@@ -155,7 +155,8 @@ plt.show()
 # %%
 times = torch.arange(1000)
 waves = unet.timestep_embedding(times, pipe.unet.config.block_out_channels[0])
-time = pipe.unet.time_embedding(waves.to(x0))
+with torch.no_grad():
+    time = pipe.unet.time_embedding(waves.to(x0))
 print("waves", tuple(waves.shape), "→ time", tuple(time.shape))
 
 figure, axis = plt.subplots(figsize=(9, 2.6), layout="constrained")
@@ -244,10 +245,10 @@ plt.show()
 
 # %%
 prompts = ["", "a red ball on a beach", "a blue cube on a beach", "a cityscape at night"]
-encoded, _ = pipe.encode_prompt(prompts, pipe.device, 1, False)
 t = 750
 xt = schedulers.add_noise(x0, eps, alpha_bar[[t]])
 with torch.no_grad():
+    encoded, _ = pipe.encode_prompt(prompts, pipe.device, 1, False)
     answers = pipe.unet(xt.expand(4, -1, -1, -1), t, encoded).sample  # (4, C, h, w)
 
 guesses = schedulers.predict_x0(xt, answers, alpha_bar[t])
