@@ -18,6 +18,7 @@ from timing import in_turn, ratio
 ROOT = Path(__file__).parents[1]
 POCKET = ROOT / "course_utils" / "pocket"
 PROMPT = "a wave breaking"
+SETTINGS = {"scheduler": "pndm", "steps": 30, "guidance": 8.0}  # those of PLAIN
 PLAIN = """
 import sys
 from diffusers import StableDiffusionPipeline
@@ -38,7 +39,8 @@ def start_to_picture(model: Path) -> dict[str, list[float]]:
     """Seconds of our command and of plain diffusers, in pairs."""
     with tempfile.TemporaryDirectory() as folder:
         picture = Path(folder) / "out.png"
-        ours = ["-m", "course_utils", "draw", PROMPT, "--model", model, "-o", picture]
+        options = [part for name, value in SETTINGS.items() for part in (f"--{name}", str(value))]
+        ours = ["-m", "course_utils", "draw", PROMPT, "--model", model, "-o", picture, *options]
         plain = ["-c", PLAIN, model, PROMPT, picture]
         return in_turn({"ours": lambda: run(ours), "plain": lambda: run(plain)})
 
@@ -48,7 +50,7 @@ def warm_picture(model: str) -> float:
     from course_utils import draw, load
 
     pipe = load(model)
-    return median(in_turn({"draw": lambda: draw(pipe, PROMPT)})["draw"])
+    return median(in_turn({"draw": lambda: draw(pipe, PROMPT, **SETTINGS)})["draw"])
 
 
 def main(model: str = "pocket") -> None:

@@ -11,7 +11,11 @@ import sys
 from pathlib import Path
 
 from course_utils.drawing import (
+    GUIDANCE,
+    SCHEDULER,
     SCHEDULERS,
+    SETTINGS_WHY,
+    STEPS,
     check_options,
     check_output,
     check_words,
@@ -32,13 +36,15 @@ def make_parser() -> Parser:
     """All commands and their options."""
     parser = Parser(prog="course_utils", description="Stable Diffusion, dissected.")
     commands = parser.add_subparsers(dest="command", required=True)
-    command = commands.add_parser("draw", help="draw a picture from a prompt")
+    command = commands.add_parser("draw", help="draw a picture from a prompt", epilog=SETTINGS_WHY)
     command.add_argument("prompt", help="what to draw, in English")
     command.add_argument("--negative", default="", help="what the picture should not show")
-    command.add_argument("--steps", type=int, default=30, help="denoising steps (30)")
-    command.add_argument("--guidance", type=float, default=8.0, help="guidance scale (8)")
+    command.add_argument("--steps", type=int, default=STEPS, help=f"denoising steps ({STEPS})")
+    scale = f"guidance scale ({GUIDANCE:g})"
+    command.add_argument("--guidance", type=float, default=GUIDANCE, help=scale)
     command.add_argument("--seed", type=int, default=0, help="another seed, another picture (0)")
-    command.add_argument("--scheduler", default="pndm", help=f"{', '.join(SCHEDULERS)} (pndm)")
+    known = f"{', '.join(SCHEDULERS)} ({SCHEDULER})"
+    command.add_argument("--scheduler", default=SCHEDULER, help=known)
     command.add_argument("--size", help="WxH or one number, in pixels (the model's own)")
     command.add_argument("--model", default="pocket", help="a model's name or folder (pocket)")
     command.add_argument("-o", "--output", type=Path, default=Path("out.png"), help="a .png file")
