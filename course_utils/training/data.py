@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 from dataclasses import asdict, dataclass
 from functools import partial
+from importlib import import_module
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -13,8 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from course_utils.errors import check_choice
 from course_utils.training.loop import first_process_first
-from course_utils.world import sample
 from course_utils.world.vocabulary import SIZE
 
 MAPS = {  # what is kept for every picture: shape and type
@@ -22,7 +24,9 @@ MAPS = {  # what is kept for every picture: shape and type
     "depth": ((SIZE, SIZE), np.float16),
     "labels": ((SIZE, SIZE), np.uint8),
 }
-CHUNK = 64  # pictures that a process draws at a time
+TOLD = ("names", "captions", "scenes")  # what is kept in words
+CHUNK = 16  # pictures that a process draws at a time
+WORLDS = ("world", "world3d")  # packages of course_utils with a function `sample`
 
 
 @dataclass(frozen=True)
@@ -48,9 +52,16 @@ class Pictures:
 
 
 def world_pictures(
-    folder: Path, count: int, first: int = 0, unseen: bool = False, workers: int | None = None
+    folder: Path,
+    count: int,
+    first: int = 0,
+    unseen: bool = False,
+    workers: int | None = None,
+    world: str = "world",
 ) -> Pictures:
-    """Render `count` pictures of the world from seed `first` on, or find them rendered.
+    """Render `count` pictures of a world from seed `first` on, or find them rendered.
+
+    Rendering that was interrupted goes on where it stopped.
 
     Args:
         folder: where they are kept.
@@ -58,13 +69,43 @@ def world_pictures(
         first: the first seed.
         unseen: only scenes with one of the UNSEEN_PAIRS.
         workers: processes to render with; one for each processor where left out.
+        world: one of WORLDS.
+    Raises:
+        ValueError: no such world.
     """
-    files = _files(folder / f"world-{first}-{count}{'-unseen' if unseen else ''}")
+    check_choice("world", world, WORLDS)
+    files = _files(folder / f"{world}-{first}-{count}{'-unseen' if unseen else ''}")
     with first_process_first():
         if not all(file.exists() for file in files.values()):
-            _render(files, range(first, first + count), unseen, workers)
+            _render(files, range(first, first + count), partial(_draw, world, unseen), workers)
     maps = {name: np.load(files[name], mmap_mode="r") for name in MAPS}
     return Pictures(**maps, **json.loads(files["told"].read_text()))
+
+
+def with_mirrored(world: Pictures) -> Pictures:
+    """All pictures, and then each of them as a mirror shows it: left and right change places, in
+    the captions and scenes as well. All in memory."""
+    swap = {"left": "right", "right": "left"}
+    turn = re.compile(r"\b(left|right)\b")
+
+    def swapped(text: str) -> str:
+        return turn.sub(lambda found: swap[found[0]], text)
+
+    def both(maps: np.ndarray) -> np.ndarray:
+        return np.concatenate([maps, maps[:, :, ::-1]])
+
+    scenes = [
+        scene | {"relation": swapped(scene["relation"])} if scene.get("relation") else scene
+        for scene in world.scenes
+    ]
+    return Pictures(
+        pictures=both(world.pictures),
+        depth=both(world.depth),
+        labels=both(world.labels),
+        names=2 * world.names,
+        captions=world.captions + [swapped(caption) for caption in world.captions],
+        scenes=world.scenes + scenes,
+    )
 
 
 def _files(stem: Path) -> dict[str, Path]:
@@ -77,42 +118,54 @@ def _files(stem: Path) -> dict[str, Path]:
     }
 
 
-def _render(files: dict[str, Path], seeds: range, unseen: bool, workers: int | None) -> None:
+def _render(files: dict[str, Path], seeds: range, draw, workers: int | None) -> None:
     """Write new files beside the old ones, then put them in their place: never half a file, and
     whoever has an old one open keeps it."""
     new = {name: file.with_name(file.name + ".new") for name, file in files.items()}
     new["told"].parent.mkdir(parents=True, exist_ok=True)
+    done = _lines(new["told"]) if all(file.exists() for file in new.values()) else []
     maps = {
-        name: np.lib.format.open_memmap(new[name], "w+", dtype, (len(seeds), *shape))
+        name: np.lib.format.open_memmap(
+            new[name], *(("r+",) if done else ("w+", dtype, (len(seeds), *shape)))
+        )
         for name, (shape, dtype) in MAPS.items()
     }
-    told = {"names": [], "captions": [], "scenes": []}
-    drawn = _drawn(seeds, unseen, workers)
-    for place, found in enumerate(tqdm(drawn, "world", len(seeds), mininterval=10)):
-        for name, store in maps.items():
-            store[place] = found[name]
-        for name, words in told.items():
-            words.append(found[name])
+    drawn = _drawn(seeds[len(done) :], draw, workers)
+    bar = tqdm(drawn, "world", len(seeds), initial=len(done), mininterval=10)
+    with new["told"].open("a" if done else "w") as lines:
+        for place, found in enumerate(bar, start=len(done)):
+            for name, store in maps.items():
+                store[place] = found.pop(name)
+            lines.write(json.dumps(found) + "\n")
+            lines.flush()
     for store in maps.values():
         store.flush()
-    new["told"].write_text(json.dumps(told))
+    told = _lines(new["told"])
+    new["told"].write_text(json.dumps({name: [line[name] for line in told] for name in TOLD}))
     for name, file in files.items():
         os.replace(new[name], file)
 
 
-def _drawn(seeds: range, unseen: bool, workers: int | None):
+def _lines(file: Path) -> list[dict]:
+    """What an interrupted run has written: whole lines only, and none where it was at its end."""
+    text = file.read_text()
+    whole = text[: text.rfind("\n") + 1]
+    file.write_text(whole)
+    return [json.loads(line) for line in whole.splitlines()]
+
+
+def _drawn(seeds: range, draw, workers: int | None):
     """The pictures of all seeds in order; many are drawn by other processes."""
-    draw = partial(_draw, unseen=unseen)
-    if len(seeds) <= CHUNK:
+    if len(seeds) <= CHUNK or workers == 1:
         yield from map(draw, seeds)
         return
     with get_context("spawn").Pool(workers) as pool:
         yield from pool.imap(draw, seeds, chunksize=CHUNK)
 
 
-def _draw(seed: int, unseen: bool) -> dict:
+def _draw(world: str, unseen: bool, seed: int) -> dict:
     """One picture, with a value for every field of Pictures."""
-    drawn = sample(seed, unseen)
+    drawn = import_module(f"course_utils.{world}").sample(seed, unseen)
     masks = drawn.masks.values()
     labels = sum(np.uint8(number) * mask for number, mask in enumerate(masks, start=1))
     return {

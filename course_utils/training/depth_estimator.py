@@ -102,7 +102,7 @@ def train_depth_estimator(
     config: Config, folder: Path, stop_after: int | None = None
 ) -> DPTForDepthEstimation:
     """Train, or go on training, the depth estimator of a configuration; returns its average."""
-    world = world_pictures(folder.parent, config.examples)
+    world = world_pictures(folder.parent, config.examples, world=config.world)
     torch.manual_seed(config.seed)
     return fit(make_depth_estimator(config.model), depth_loss(world), config, folder, stop_after)
 

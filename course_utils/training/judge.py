@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from transformers import ResNetConfig, ResNetModel
 
 from course_utils.models import POCKET
-from course_utils.training.attributes import CLASSES, UNNAMED, Heads, scene_classes
-from course_utils.training.data import roughen, world_pictures
+from course_utils.training.attributes import UNNAMED, Heads, classes_of, scene_classes
+from course_utils.training.data import roughen, with_mirrored, world_pictures
 from course_utils.training.loop import Config, fit, read_config
 from course_utils.training.vae import to_model
 from course_utils.world import HELD_OUT
@@ -36,15 +36,33 @@ HELD_OUT_RENDERS = 2000
 class Judge(nn.Module):
     """A small residual network with one linear classifier for each attribute."""
 
-    def __init__(self):
+    def __init__(self, world: str = "world"):
+        """
+        Args:
+            world: whose pictures it judges, one of `data.WORLDS`.
+        """
         super().__init__()
+        self.world = world
         sizes = {"embedding_size": 24, "hidden_sizes": [24, 48, 96, 160], "depths": [1, 1, 1, 1]}
         self.network = ResNetModel(ResNetConfig(layer_type="basic", **sizes))
-        self.heads = Heads(sizes["hidden_sizes"][-1])
+        self.heads = Heads(sizes["hidden_sizes"][-1], classes_of(world))
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """Pictures (B, 3, 128, 128) in -1..1 → logits (B, classes) for each attribute."""
-        return self.heads(self.network(x).pooler_output.flatten(1))
+        return self.heads(self.vectors(x))
+
+    def vectors(self, x: Tensor) -> Tensor:
+        """Pictures (B, 3, 128, 128) in -1..1 → what the classifiers see of them, (B, 160)."""
+        return self.network(x).pooler_output.flatten(1)
+
+    @torch.no_grad()
+    def features(self, pictures: np.ndarray) -> np.ndarray:
+        """uint8 pictures (N, H, W, 3) → what the classifiers see of them, (N, 160) float32."""
+        parts = [
+            self.vectors(fitted(to_model(pictures[i : i + 64])))
+            for i in range(0, len(pictures), 64)
+        ]
+        return torch.cat(parts).numpy()
 
     @torch.no_grad()
     def classes(self, pictures: np.ndarray) -> dict[str, Tensor]:
@@ -53,13 +71,13 @@ class Judge(nn.Module):
         It learned from pictures of 128 pixels: others are first made that large.
         """
         parts = [self(fitted(to_model(pictures[i : i + 64]))) for i in range(0, len(pictures), 64)]
-        return {name: torch.cat([part[name] for part in parts]).argmax(1) for name in CLASSES}
+        return {name: torch.cat([part[name] for part in parts]).argmax(1) for name in self.heads}
 
     def names(self, pictures: np.ndarray) -> list[dict[str, str]]:
         """What is in each picture, in words: attribute → name."""
         seen = self.classes(pictures)
         return [
-            {name: known[int(seen[name][i])] for name, known in CLASSES.items()}
+            {name: known[int(seen[name][i])] for name, known in classes_of(self.world).items()}
             for i in range(len(pictures))
         ]
 
@@ -71,17 +89,22 @@ def fitted(x: Tensor) -> Tensor:
     return F.interpolate(x, (SIZE, SIZE), mode="bilinear", antialias=True)
 
 
-def load_judge() -> Judge:
-    """The bundled judge, ready to use."""
-    judge = Judge()
-    judge.load_state_dict({name: value.float() for name, value in load_file(WEIGHTS).items()})
+def load_judge(file: Path = WEIGHTS, world: str = "world") -> Judge:
+    """The bundled judge, or another one, ready to use.
+
+    Args:
+        file: its weights.
+        world: whose pictures it judges.
+    """
+    judge = Judge(world)
+    judge.load_state_dict({name: value.float() for name, value in load_file(file).items()})
     return judge.eval()
 
 
 def right(seen: dict[str, Tensor], truth: dict[str, Tensor]) -> dict[str, float]:
     """Share of right answers for each attribute, over the pictures that have it."""
     shares = {}
-    for name in CLASSES:
+    for name in truth:
         named = truth[name] != UNNAMED
         shares[name] = float((seen[name] == truth[name])[named].float().mean())
     return shares
@@ -95,8 +118,11 @@ def held_out_accuracy(judge: Judge, folder: Path = BUILD, unseen: bool = False) 
         folder: where renders are kept.
         unseen: only scenes with one of the UNSEEN_PAIRS.
     """
-    renders = world_pictures(folder, HELD_OUT_RENDERS, first=HELD_OUT, unseen=unseen)
-    return right(judge.eval().classes(renders.pictures), scene_classes(renders.scenes))
+    renders = world_pictures(
+        folder, HELD_OUT_RENDERS, first=HELD_OUT, unseen=unseen, world=judge.world
+    )
+    truth = scene_classes(renders.scenes, judge.world)
+    return right(judge.eval().classes(renders.pictures), truth)
 
 
 def judge_loss(pictures: np.ndarray, classes: dict[str, Tensor]):
@@ -107,27 +133,42 @@ def judge_loss(pictures: np.ndarray, classes: dict[str, Tensor]):
         device = next(model.parameters()).device
         logits = model(x[share].to(device))
         losses = {
-            name: F.cross_entropy(logits[name].float(), classes[name][indices[share]].to(device))
-            for name in CLASSES
+            name: named_loss(logits[name], numbers[indices[share]].to(device))
+            for name, numbers in classes.items()
         }
         return {"loss": sum(losses.values()), **losses}
 
     return loss
 
 
+def named_loss(logits: Tensor, numbers: Tensor) -> Tensor:
+    """Mean cross-entropy over the pictures that have an attribute; 0 where none of them has.
+
+    Args:
+        logits: (B, classes).
+        numbers: classes, (B,), UNNAMED where a picture has none.
+    """
+    total = F.cross_entropy(logits.float(), numbers, reduction="sum")
+    return total / (numbers != UNNAMED).sum().clamp(min=1)
+
+
 def train_judge(config: Config, folder: Path, stop_after: int | None = None) -> Judge:
     """Train, or go on training, the judge of a configuration; returns its average.
 
-    The option `unseen` says how many pictures of the UNSEEN_PAIRS it sees besides.
+    The option `unseen` says how many pictures of the UNSEEN_PAIRS it sees besides; with `mirrored`
+    it also sees every picture as in a mirror.
     """
     worlds = [
-        world_pictures(folder.parent, config.examples),
-        world_pictures(folder.parent, config.options["unseen"], unseen=True),
+        world_pictures(folder.parent, config.examples, world=config.world),
+        world_pictures(folder.parent, config.options["unseen"], unseen=True, world=config.world),
     ]
+    if config.options.get("mirrored"):
+        worlds = [with_mirrored(world) for world in worlds]
     pictures = np.concatenate([world.pictures for world in worlds])
-    classes = scene_classes([scene for world in worlds for scene in world.scenes])
+    scenes = [scene for world in worlds for scene in world.scenes]
+    classes = scene_classes(scenes, config.world)
     torch.manual_seed(config.seed)
-    judge = Judge().to(memory_format=torch.channels_last)
+    judge = Judge(config.world).to(memory_format=torch.channels_last)
     config = replace(config, examples=len(pictures))
     return fit(judge, judge_loss(pictures, classes), config, folder, stop_after)
 
@@ -137,8 +178,10 @@ if __name__ == "__main__":
 
     name = sys.argv[1] if len(sys.argv) > 1 else "judge"
     trained = train_judge(read_config(name), BUILD / name).cpu()
-    WEIGHTS.parent.mkdir(parents=True, exist_ok=True)
-    save_file({k: v.contiguous() for k, v in trained.state_dict().items()}, WEIGHTS)
-    unseen = held_out_accuracy(trained, unseen=True)
-    for attribute, share in held_out_accuracy(trained).items():
-        print(f"{attribute:8} {share:.4f}, pairs kept from the model {unseen[attribute]:.4f}")
+    weights = WEIGHTS if trained.world == "world" else BUILD / name / "judge" / WEIGHTS.name
+    weights.parent.mkdir(parents=True, exist_ok=True)
+    save_file({k: v.contiguous() for k, v in trained.state_dict().items()}, weights)
+    build = (BUILD / name).parent
+    unseen = held_out_accuracy(trained, build, unseen=True)
+    for attribute, share in held_out_accuracy(trained, build).items():
+        print(f"{attribute:11} {share:.4f}, pairs kept from the model {unseen[attribute]:.4f}")

@@ -43,6 +43,7 @@ class Config:
         compile: whether torch.compile makes the network faster first; worth its minute on a GPU.
         save_every: steps between checkpoints.
         threads: CPU threads; part of what makes a run repeatable.
+        world: which world the pictures are of, see `data.WORLDS`.
         model: sizes of the network, passed to its class.
         options: what this run alone needs.
     """
@@ -61,6 +62,7 @@ class Config:
     save_every: int = 250
     threads: int = 2
     seed: int = 0
+    world: str = "world"
 
 
 def first_process_first():
@@ -127,6 +129,17 @@ def learning_rate(step: int, config: Config) -> float:
     return config.learning_rate * 0.5 * (1 + math.cos(math.pi * part))
 
 
+def adamw(model: nn.Module, config: Config) -> torch.optim.Optimizer:
+    """The usual optimizer, for all weights of a model."""
+    return torch.optim.AdamW(
+        model.parameters(),
+        config.learning_rate,
+        (0.9, 0.99),
+        weight_decay=config.weight_decay,
+        fused=True,
+    )
+
+
 def fit(
     model: nn.Module,
     loss: Callable[[nn.Module, Tensor, torch.Generator, slice], dict[str, Tensor]],
@@ -135,6 +148,7 @@ def fit(
     stop_after: int | None = None,
     watch: Watch | None = None,
     device: torch.device | None = None,
+    make_optimizer: Callable[[nn.Module, Config], torch.optim.Optimizer] = adamw,
 ) -> nn.Module:
     """Train a model until its last step, from the last checkpoint if there is one.
 
@@ -150,6 +164,7 @@ def fit(
         watch: called after every step with (steps done, losses, model, average), before a
             checkpoint is written; `averaged` makes a model of the last two. Then no bar is shown.
         device: where to train; where left out, on a CUDA device if there is one.
+        make_optimizer: function of (model, config), called when the model is on its device.
     Returns:
         the model with the averaged weights.
     Raises:
@@ -165,13 +180,7 @@ def fit(
     )
     accelerator.init_trackers("metrics")
     model.to(device or accelerator.device)
-    optimizer = torch.optim.AdamW(
-        model.parameters(),
-        config.learning_rate,
-        (0.9, 0.99),
-        weight_decay=config.weight_decay,
-        fused=True,
-    )
+    optimizer = make_optimizer(model, config)
     average = EMAModel(model.parameters(), decay=config.ema_decay, foreach=True)
     first = _resume(folder / CHECKPOINT, model, optimizer, average)
     trained, optimizer = accelerator.prepare(model, optimizer, device_placement=[False, False])

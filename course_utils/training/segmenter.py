@@ -287,7 +287,10 @@ def train_segmenter(
     config: Config, folder: Path, stop_after: int | None = None
 ) -> CLIPSegForImageSegmentation:
     """Train, or go on training, the segmenter of a configuration; returns its average."""
-    world, tokenizer = world_pictures(folder.parent, config.examples), clip_tokenizer()
+    world, tokenizer = (
+        world_pictures(folder.parent, config.examples, world=config.world),
+        clip_tokenizer(),
+    )
     phrases = all_phrases(world)
     known_ids = token_ids(tokenizer, sum(phrases.values(), [])).unique()
     text_encoder = CLIPTextModel.from_pretrained(

@@ -7,6 +7,7 @@ for inpainting and Depth2Img are the same program: they start from the trained U
 channels.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -18,7 +19,7 @@ from tqdm.auto import tqdm
 from transformers import CLIPTextModel
 
 from course_utils.training.conditions import CONDITIONS
-from course_utils.training.data import Pictures, world_pictures
+from course_utils.training.data import Pictures, with_mirrored, world_pictures
 from course_utils.training.loop import (
     Config,
     first_process_first,
@@ -147,7 +148,9 @@ def noise_loss(
 def train_unet(config: Config, folder: Path, stop_after: int | None = None) -> UNet2DConditionModel:
     """Train, or go on training, the UNet of a configuration; returns its average."""
     options, build = config.options, folder.parent
-    world = world_pictures(build, config.examples)
+    world = world_pictures(build, config.examples, world=config.world)
+    if options.get("mirrored"):
+        world, config = with_mirrored(world), replace(config, examples=2 * config.examples)
     latents, condition = seen_things(world, build / options["vae"], options.get("condition"))
     words, silence = heard_words(world, trained_part(build, options["text_encoder"]), build)
     torch.manual_seed(config.seed)
