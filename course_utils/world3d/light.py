@@ -68,7 +68,7 @@ def make_light(hour: float, weather: str, rng: np.random.Generator) -> Light:
     zenith, horizon = _color(hour, ZENITH, rng), _color(hour, HORIZON, rng)
     zenith = zenith * (1 + 0.45 * np.clip((hour - 0.4) / 0.2, 0, 1))
     sunlight = _color(hour, SUNLIGHT, rng) * _at(hour, STRENGTH) * rng.uniform(0.9, 1.1)
-    cover = {"clear": rng.uniform(0.0, 0.4), "cloudy": rng.uniform(0.7, 1.0), "foggy": 0.5}[weather]
+    cover = {"clear": rng.uniform(0.0, 0.4), "cloudy": rng.uniform(0.7, 1.0), "foggy": 0.0}[weather]
     gray = {"clear": 0.0, "cloudy": rng.uniform(0.45, 0.75), "foggy": rng.uniform(0.6, 0.85)}[
         weather
     ]
@@ -87,7 +87,7 @@ def make_light(hour: float, weather: str, rng: np.random.Generator) -> Light:
         halo=(0.25 * night + 0.9 * low) * (1 - gray),
         cover=cover,
         cloud=_cloud_light(horizon, sunlight, hour),
-        stars=night * (1 - gray) * rng.uniform(0.5, 1.0),
+        stars=night * max(0.0, 1 - 2.2 * gray) * rng.uniform(0.5, 1.0),
         fog=rng.uniform(5, 9) if weather == "foggy" else rng.uniform(45, 90),
     )
 
@@ -138,8 +138,8 @@ def _with_clouds(sky, directions, light: Light, seed: int, pixel: float) -> np.n
 
 def _stars(directions: np.ndarray, seed: int) -> np.ndarray:
     """A few soft points of light: the peaks of a fine random field."""
-    peaks = noise(directions * 42, seed + 7, 1)
-    return np.clip((peaks * 1.75 - 0.80) / 0.12, 0, 1) * np.clip(directions[:, 1] * 6, 0, 1)
+    peaks = noise(directions * 80, seed + 7, 1)
+    return np.clip((peaks * 1.75 - 0.86) / 0.1, 0, 1) * np.clip(directions[:, 1] * 6, 0, 1)
 
 
 def _at(hour: float, values) -> float:

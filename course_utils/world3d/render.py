@@ -17,7 +17,8 @@ from course_utils.world3d.shapes import Color, Point, Shape
 from course_utils.world3d.trace import FAR, GROUND, NOTHING, Hits, gather, linear, names_of, trace
 
 SIZE = 128  # pixels on a side
-SAMPLES = 2  # rays through a pixel, on a side
+QUARTERS = ((-0.25, -0.25), (0.25, -0.25), (-0.25, 0.25), (0.25, 0.25))  # of a pixel
+STEP = 0.05  # between neighbouring pixels, of brightness: where it is larger, look more closely
 TABLE = np.array(
     [(m.shine, m.sharpness, m.mirror, m.mottle, m.glow, m.soft) for m in MATERIALS.values()]
 )
@@ -110,36 +111,76 @@ class Paint(NamedTuple):
     soft: np.ndarray
 
 
+class View(NamedTuple):
+    """A camera's eye, (3,), its viewing axis and the steps of a pixel to the right and down."""
+
+    eye: np.ndarray
+    axis: np.ndarray
+    right: np.ndarray
+    down: np.ndarray
+
+    def rays(self, pixels: np.ndarray, shift: tuple[float, float] = (0, 0)) -> np.ndarray:
+        """Unit vectors through pixels, numbered row by row, (R,), `shift` off their middles."""
+        row, column = np.divmod(pixels, SIZE)
+        x, y = (k + 0.5 - SIZE / 2 + s for k, s in zip((column, row), shift, strict=True))
+        return _unit(self.axis + x[:, None] * self.right + y[:, None] * self.down)
+
+
 def render_stage(stage: Stage) -> Render:
-    """Take the picture."""
-    rays, axis, pixel = camera_rays(stage.camera)
-    eye = np.asarray(stage.camera.eye, float)
-    names = names_of(stage.things)
+    """Take the picture: one ray through each pixel, and four more where its neighbours differ."""
+    view, names = look_through(stage.camera), names_of(stage.things)
     solids = gather([stage.things[name] for name in names])
-    hits = trace(solids, eye, rays, stage.light.sun, bundle=SAMPLES**2)
-    light, found = shade_hits(stage, solids, hits, eye, rays, pixel)
     names = names + ground_names(stage.ground) + ["sky"]
-    labels = np.where(hits.group >= 0, hits.group, found)
-    labels[hits.group == NOTHING] = len(names) - 1
-    depth = np.minimum(
-        np.where(np.isfinite(hits.distance), hits.distance, FAR) * (rays @ axis), FAR
-    )
-    depth[hits.group == NOTHING] = FAR
-    return Render(*_to_pixels(develop(light), depth, hits.normal, labels), names)
+    pixels = np.arange(SIZE * SIZE)
+    first = _seen_along(stage, solids, view, view.rays(pixels), len(names) - 1)
+    exposure = meter(first.light)
+    close = np.repeat(np.flatnonzero(_uneven(first, exposure)), len(QUARTERS))
+    shifts = np.tile(np.array(QUARTERS), (len(close) // len(QUARTERS), 1)).T
+    more = _seen_along(stage, solids, view, view.rays(close, shifts), len(names) - 1)
+    seen = Seen(*map(np.concatenate, zip(first, more, strict=True)))
+    pixels = np.concatenate([pixels, close])
+    return Render(*_to_pixels(seen, pixels, exposure, len(names)), names)
 
 
-def camera_rays(camera: Camera) -> tuple[np.ndarray, np.ndarray, float]:
-    """The directions of all rays, (R, 3), those of one pixel in a row; the viewing axis, (3,); and
-    the angle between rays."""
-    side = SIZE * SAMPLES
-    axis = _unit(np.asarray(camera.target, float) - np.asarray(camera.eye, float))
+def look_through(camera: Camera) -> View:
+    """Where a camera stands and looks."""
+    eye = np.asarray(camera.eye, float)
+    axis = _unit(np.asarray(camera.target, float) - eye)
     right = _unit(np.cross((0.0, 1.0, 0.0), axis))
-    up = np.cross(axis, right)
-    half = np.tan(np.deg2rad(camera.fov) / 2)
-    at = ((np.arange(side) + 0.5) / side * 2 - 1) * half
-    rays = axis + at[None, :, None] * right - at[:, None, None] * up
-    rays = _unit(rays).reshape(SIZE, SAMPLES, SIZE, SAMPLES, 3).swapaxes(1, 2)
-    return rays.reshape(-1, 3), axis, 2 * half / side
+    pixel = 2 * np.tan(np.deg2rad(camera.fov) / 2) / SIZE
+    return View(eye, axis, pixel * right, -pixel * np.cross(axis, right))
+
+
+class Seen(NamedTuple):
+    """What is seen along R rays: linear light (R, 3), depth (R,), normals (R, 3), labels (R,)."""
+
+    light: np.ndarray
+    depth: np.ndarray
+    normals: np.ndarray
+    labels: np.ndarray
+
+
+def _seen_along(stage: Stage, solids, view: View, rays: np.ndarray, sky: int) -> Seen:
+    hits = trace(solids, view.eye, rays, stage.light.sun, bundle=len(QUARTERS))
+    pixel = 0.6 * float(np.linalg.norm(view.right))  # finer than that, detail turns into grain
+    light, ground = shade_hits(stage, solids, hits, view.eye, rays, pixel)
+    far = hits.group == NOTHING
+    labels = np.where(far, sky, np.where(hits.group >= 0, hits.group, ground))
+    depth = np.where(far, FAR, np.minimum(hits.distance * (rays @ view.axis), FAR))
+    return Seen(light, depth, hits.normal, labels)
+
+
+def _uneven(seen: Seen, exposure: float) -> np.ndarray:
+    """The pixels that show something else than a neighbour or are clearly brighter or darker."""
+    bright = develop(seen.light, exposure).reshape(SIZE, SIZE, 3)
+    labels = seen.labels.reshape(SIZE, SIZE)
+    found = np.zeros((SIZE, SIZE), bool)
+    for here, there in ((np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1])):
+        differ = np.abs(bright[here] - bright[there]).max(-1) > STEP
+        differ |= labels[here] != labels[there]
+        found[here] |= differ
+        found[there] |= differ
+    return found.ravel()
 
 
 def shade_hits(stage: Stage, solids, hits: Hits, eye, rays, pixel: float, mirrors: bool = True):
@@ -218,7 +259,7 @@ def _reflect(lit, stage: Stage, solids, points, normal, rays, mirror, pixel):
     """Mix in what the surfaces that mirror show: one more ray each, and no reflections in it."""
     cosine = np.clip(-np.einsum("ij,ij->i", normal, rays), 0, 1)
     share = mirror + (1 - mirror) * (mirror > 0) * 0.7 * (1 - cosine) ** 5
-    bright = np.flatnonzero(share > 0.02)
+    bright = np.flatnonzero(share > 0.05)
     if not len(bright):
         return lit
     n, d = normal[bright], rays[bright]
@@ -244,25 +285,50 @@ def _without_clouds(light: Light) -> Light:
     return replace(light, cover=0.0, stars=0.0, disc_size=0.0)
 
 
-def develop(light: np.ndarray) -> np.ndarray:
-    """Linear light as an sRGB picture: bright values roll off softly, as on film."""
-    return (1 - np.exp(-1.3 * np.maximum(light, 0))) ** (1 / 2.2)
+def meter(light: np.ndarray) -> float:
+    """The exposure that suits linear light (R, 3): dark scenes get more, though not so much that
+    night looks like day."""
+    mean = np.minimum(np.maximum(light, 0) @ np.array([0.25, 0.6, 0.15]), 2).mean()
+    return float(np.clip(1.3 * (0.5 / max(mean, 1e-6)) ** 0.35, 0.9, 2.4))
 
 
-def _to_pixels(picture, depth, normals, labels):
-    """Average the samples of a pixel; depth and normal are those of what most of them see."""
-    picture, depth, normals, labels = (
-        a.reshape(SIZE, SIZE, SAMPLES**2, -1) for a in (picture, depth, normals, labels)
-    )
-    votes = (labels == labels.swapaxes(2, 3)).sum(3)
-    winner = np.take_along_axis(labels[..., 0], votes.argmax(2)[..., None], 2)
-    same = (labels[..., 0] == winner)[..., None]
-    depth = (depth * same).sum(2)[..., 0] / same.sum(2)[..., 0]
+def develop(light: np.ndarray, exposure: float) -> np.ndarray:
+    """Linear light as sRGB values, 0 to 1: bright values roll off softly, as on film."""
+    return (1 - np.exp(-exposure * np.maximum(light, 0))) ** (1 / 2.2)
+
+
+def _to_pixels(seen: Seen, pixels: np.ndarray, exposure: float, count: int):
+    """Average the rays of each pixel; depth and normal are those of what most of them see.
+
+    Args:
+        seen: along R rays.
+        pixels: which pixel each of them goes through, (R,).
+        exposure: of the picture.
+        count: of the labels.
+    """
+
+    def total(values: np.ndarray) -> np.ndarray:
+        return np.stack(
+            [
+                np.bincount(pixels, column, SIZE * SIZE)
+                for column in values.T.reshape(-1, len(pixels))
+            ],
+            axis=-1,
+        )
+
+    votes = np.zeros((SIZE * SIZE, count))
+    np.add.at(votes, (pixels, seen.labels), 1)
+    winner = votes.argmax(1)
+    same = (seen.labels == winner[pixels]).astype(float)
+    rays = votes.sum(1)[:, None]
+    picture = (total(develop(seen.light, exposure)) / rays).reshape(SIZE, SIZE, 3)
+    depth = total(same * seen.depth) / total(same)
+    normals = _unit(total(same[:, None] * seen.normals))
     return (
-        glow_around(picture.mean(2)).astype(np.float32),
-        depth.astype(np.float32),
-        _unit((normals * same).sum(2)).astype(np.float32),
-        winner[..., 0].astype(np.uint8),
+        glow_around(picture).astype(np.float32),
+        depth.reshape(SIZE, SIZE).astype(np.float32),
+        normals.reshape(SIZE, SIZE, 3).astype(np.float32),
+        winner.reshape(SIZE, SIZE).astype(np.uint8),
     )
 
 

@@ -428,7 +428,7 @@ def sky_seen(s, p, n, near):
         d = min(scene_distance(forms, waves, near, count, x, y, z), y)
         hidden += weight * max(h - d, 0.0) / h
         weight *= 0.72
-    return min(max(1 - 0.42 * hidden, 0.0), 1.0)
+    return np.exp(-0.5 * hidden)  # never quite 0: light also comes back from other surfaces
 
 
 @compiled
