@@ -78,6 +78,7 @@ bench: setup ## measure how fast it is
 	@$(PY) benchmarks/bench_draw.py
 	@$(PY) benchmarks/bench_pipeline.py
 	@$(PY) benchmarks/bench_notebooks.py
+	@$(PY) benchmarks/bench_world.py
 
 bench-gpu: setup ## measure how fast the real architecture is on a CUDA GPU: minutes
 	@$(PY) benchmarks/bench_gpu.py

@@ -18,7 +18,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from scipy.ndimage import distance_transform_edt
 
-from course_utils.authoring import model_figures, part_figures, task_figures, training_figures
+from course_utils.authoring import (
+    model_figures,
+    part_figures,
+    task_figures,
+    training_figures,
+    world_figures,
+)
 from course_utils.authoring.pictures import smaller_png
 from course_utils.authoring.source import ROOT, BuildError
 from course_utils.plotting import INK, MUTED, wrap
@@ -43,6 +49,7 @@ def world() -> Figure:
 
 FIGURES: dict[str, Callable[[], Figure]] = {
     "00_world": world,
+    "00_world3d": world_figures.world,
     "00_prompts": model_figures.prompts,
     "00_seeds": model_figures.seeds,
     "01_vae": part_figures.round_trip,
@@ -146,8 +153,10 @@ def save(figure: Figure, path: Path, limit: int = LIMIT) -> int:
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=DPI)
     plt.close(figure)
-    png = smaller_png(file.getvalue())
-    png = png if len(png) <= limit else smaller_png(png, palette=True)
+    drawn = file.getvalue()
+    ways = ({}, {"palette": True, "dither": True}, {"palette": True})
+    found = (smaller_png(drawn, **way) for way in ways)
+    png = next((small for small in found if len(small) <= limit), smaller_png(drawn, palette=True))
     if len(png) > limit:
         raise BuildError(
             f"{path.name} takes {len(png):,} bytes, {limit:,} are allowed. "

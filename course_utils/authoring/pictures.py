@@ -7,19 +7,21 @@ from PIL import Image
 COLORS = 256  # of a palette
 
 
-def smaller_png(png: bytes, palette: bool = False) -> bytes:
+def smaller_png(png: bytes, palette: bool = False, dither: bool = False) -> bytes:
     """Write a PNG again as small as it gets.
 
     Args:
         png: the bytes of a PNG file.
         palette: choose the 256 colours that suit the picture best; slightly lossy, much smaller.
+        dither: mix the colours in between from those of the palette; smoother, and less small.
     Returns:
         the bytes of the smaller file; the given ones where nothing was won.
     """
     picture = Image.open(io.BytesIO(png))
     picture = _on_white(picture) if palette or _is_opaque(picture) else picture
     if palette:
-        picture = picture.quantize(COLORS, method=Image.Quantize.MEDIANCUT)
+        chosen = picture.quantize(COLORS, method=Image.Quantize.MEDIANCUT, kmeans=int(dither))
+        picture = picture.quantize(palette=chosen) if dither else chosen
     file = io.BytesIO()
     picture.save(file, "png", optimize=True)
     return min(png, file.getvalue(), key=len)

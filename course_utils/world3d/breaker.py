@@ -62,7 +62,7 @@ def paint_waves(
     own = np.einsum("nij,ni->nj", solids.axes[shape], hits.normal[at])
     m = measure(solids, shape, hits.local[at], own)
     bright = linear(solids.detail[shape, :3] / 255)
-    foam = foam_share(m, hits.local[at] / solids.size[shape, 1:2], seed)[:, None]
+    foam = foam_share(m, hits.local[at] / solids.size[shape, 1:2], own[:, 1], seed)[:, None]
     normal = rippled(own, hits.local[at], (1 - 0.5 * foam) * np.exp(-1.2 * m.thin[:, None]), seed)
     paint.normal[at] = normal = np.einsum("nij,nj->ni", solids.axes[shape], normal)
     rise = np.clip(1.15 * m.level - 0.05, 0, 1)[:, None]
@@ -96,18 +96,19 @@ def _sky_in(normal, rays, light: Light, seed: int) -> np.ndarray:
     return share[:, None] * look_at_sky(away, replace(light, cover=0.0, stars=0.0), seed)
 
 
-def foam_share(m: Measures, at: np.ndarray, seed: int) -> np.ndarray:
+def foam_share(m: Measures, at: np.ndarray, upward: np.ndarray, seed: int) -> np.ndarray:
     """How much of the water is foam, (P,), 0 to 1.
 
     Args:
         m: measures of P points.
         at: the points in heights of the wave, in its own axes, (P, 3).
+        upward: how far their normals point upward, (P,); under the lip there is no foam.
         seed: which.
     """
     streaks = noise(at * (5.0, 1.3, 1.3), seed + 40, 3)
     lace = 1 - 2.6 * np.abs(noise(at * (3.1, 2.6, 2.6), seed + 41, 3))
     curling = np.clip(2.2 * m.curl - 0.5, 0, 1)
-    amount = 0.95 * curling * np.exp(-((m.tip / 0.17) ** 2))
+    amount = 0.95 * curling * np.exp(-((m.tip / 0.17) ** 2)) * np.clip(0.7 + 1.5 * upward, 0, 1)
     amount += 0.55 * curling * m.front * np.clip(m.level - 0.15, 0, 1)
     amount += 0.8 * np.clip(3 * m.curl - 2, 0, 1) * np.exp(-((m.landing / 0.5) ** 2))
     amount += np.clip(1.6 * m.over, 0, 1) * (0.5 + 0.5 * m.front)

@@ -9,7 +9,7 @@ from course_utils.world3d.materials import MATERIALS
 from course_utils.world3d.trace import Hits, Solids, linear
 
 FACADE = list(MATERIALS).index("facade")
-GLASS = linear(np.array([0.25, 0.31, 0.38]))
+GLASS = linear(np.array([0.2, 0.25, 0.31]))
 CURTAIN = linear(np.array([0.78, 0.74, 0.66]))
 WARM, COOL = linear(np.array([[1.0, 0.70, 0.30], [1.0, 0.88, 0.66]]))  # light behind windows
 SNOW = linear(np.array([0.95, 0.97, 1.0]))
@@ -91,7 +91,7 @@ def paint_facades(paint, hits: Hits, solids: Solids, rays, light: Light, pixel: 
     color = _ledges(color, trim, cells, detail)
     frame = _inside(cells, 0.05 / cells.width, 0.07 / cells.height)
     color += frame[:, None] * (trim - color)
-    glass = _inside(cells, 0, 0)[:, None]
+    glass = (_inside(cells, 0, 0) * (1 - _bars(cells)))[:, None]
     pane, emitted = _panes(cells, detail, light, own, rays[at])
     paint.color[at] = color + glass * (pane - color)
     paint.emitted[at] += glass * emitted
@@ -180,13 +180,36 @@ def _panes(cells: Cells, detail: Facade, light: Light, own, rays) -> tuple[np.nd
         :, None
     ]
     curtain = 0.75 * curtain * (luck[:, 2:3] > 0.35)
+    goods = _goods(cells)[:, None]
     pane = GLASS * (0.55 + 0.9 * luck[:, 2:3]) + curtain * (CURTAIN - GLASS)
     warm = WARM + luck[:, 1:2] * (COOL - WARM)
     shine = warm * (0.75 + 0.9 * luck[:, 2:3]) * (1 - 0.45 * curtain) * (0.9 + 0.35 * v[:, None])
     grazing = 1 - np.abs(np.einsum("ij,ij->i", own, rays))[:, None]
     sky = light.horizon + (light.zenith - light.horizon) * (0.25 + 0.5 * luck[:, 1:2])
-    sky = sky * (0.12 + 0.22 * luck[:, 0:1] + 0.3 * np.clip(grazing, 0, 1) ** 3)
+    sky = sky * (0.07 + 0.17 * luck[:, 0:1] + 0.3 * np.clip(grazing, 0, 1) ** 3)
+    shine = shine * np.where(cells.street, 0.75 + 0.5 * v, 1.0)[:, None]
+    shine = shine * (1 - goods) + 0.35 * goods * _sign_color(cells.luck[:, 1])
     return pane * (1 - lit), lit * shine + (1 - lit) * (1 - curtain) * sky
+
+
+def _bars(cells: Cells) -> np.ndarray:
+    """The bars across a window; seen from afar, there are none."""
+    upright = _share(0.02 / cells.width - np.abs(cells.u), cells.blur_u)
+    level = _share(0.02 / cells.height - np.abs(cells.v - 0.3 * cells.tall), cells.blur_v)
+    near = np.clip(1.6 - 14 * np.maximum(cells.blur_u, cells.blur_v), 0, 1)
+    return near * np.maximum(upright, level)
+
+
+def _goods(cells: Cells) -> np.ndarray:
+    """What stands in shop windows: dark shapes of different heights."""
+    place = cells.u * 5.3
+    high = _hash(np.floor(place), cells.street, 0, cells.luck[:, 0], 1)[:, 0]
+    sides = _share(0.36 - np.abs(place - np.floor(place) - 0.5), 5.3 * cells.blur_u)
+    return cells.street * sides * _share(0.45 * high - 0.36 - cells.v, cells.blur_v)
+
+
+def _sign_color(luck: np.ndarray) -> np.ndarray:
+    return SIGNS[(luck * len(SIGNS)).astype(int)]
 
 
 def _signs(paint, at, cells: Cells, detail: Facade) -> None:
@@ -195,7 +218,7 @@ def _signs(paint, at, cells: Cells, detail: Facade) -> None:
         0.085 - np.abs(cells.v - 0.39), cells.blur_v
     )
     board = (board * cells.street)[:, None]
-    color = SIGNS[(cells.wall[:, 0] * len(SIGNS)).astype(int)]
+    color = _sign_color(cells.wall[:, 0])
     paint.color[at] += board * (color - paint.color[at])
     paint.emitted[at] += board * (
         0.8 * color * np.minimum(1.5 * detail.lit, 1)[:, None] - paint.emitted[at]

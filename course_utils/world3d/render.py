@@ -132,11 +132,11 @@ def render_stage(stage: Stage) -> Render:
     solids = gather([stage.things[name] for name in names])
     names = names + ground_names(stage.ground) + ["sky"]
     pixels = np.arange(SIZE * SIZE)
-    first = _seen_along(stage, solids, view, view.rays(pixels), len(names) - 1)
+    first = _seen_along(stage, solids, view, view.rays(pixels), len(names) - 1, 1)
     exposure = meter(first.light)
     close = np.repeat(np.flatnonzero(_uneven(first, exposure)), len(QUARTERS))
     shifts = np.tile(np.array(QUARTERS), (len(close) // len(QUARTERS), 1)).T
-    more = _seen_along(stage, solids, view, view.rays(close, shifts), len(names) - 1)
+    more = _seen_along(stage, solids, view, view.rays(close, shifts), len(names) - 1, len(QUARTERS))
     seen = Seen(*map(np.concatenate, zip(first, more, strict=True)))
     pixels = np.concatenate([pixels, close])
     return Render(*_to_pixels(seen, pixels, exposure, len(names)), names)
@@ -160,8 +160,8 @@ class Seen(NamedTuple):
     labels: np.ndarray
 
 
-def _seen_along(stage: Stage, solids, view: View, rays: np.ndarray, sky: int) -> Seen:
-    hits = trace(solids, view.eye, rays, stage.light.sun, bundle=len(QUARTERS))
+def _seen_along(stage: Stage, solids, view: View, rays: np.ndarray, sky: int, bundle: int) -> Seen:
+    hits = trace(solids, view.eye, rays, stage.light.sun, bundle=bundle)
     pixel = 0.6 * float(np.linalg.norm(view.right))  # finer than that, detail turns into grain
     light, ground = shade_hits(stage, solids, hits, view.eye, rays, pixel)
     far = hits.group == NOTHING
@@ -266,7 +266,7 @@ def _reflect(lit, stage: Stage, solids, points, normal, rays, mirror, pixel):
     away = d - 2 * np.einsum("ij,ij->i", d, n)[:, None] * n
     away[:, 1] = np.abs(away[:, 1])
     start = points[bright] + 0.01 * n
-    hits = trace(solids, start, away, stage.light.sun)
+    hits = trace(solids, start, away, stage.light.sun, shadows=False)
     calm = replace(stage, light=replace(stage.light, stars=0.0))  # stars would turn into grain
     seen, _ = shade_hits(calm, solids, hits, start, away, 2 * pixel, mirrors=False)
     lit[bright] += share[bright, None] * (np.minimum(seen, 3) - lit[bright])

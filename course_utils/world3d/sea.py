@@ -59,8 +59,8 @@ def _camera(height: float, side: int, rng: np.random.Generator) -> Camera:
 def _lip_foam(water: Shape, rng: np.random.Generator) -> list[Shape]:
     """Foam that the lip throws forward: small balls that melt together."""
     return [
-        _blob(water, x, lip(curl) + rng.normal(0, 0.03, 2), rng.uniform(0.02, 0.055) * tall, rng)
-        for x, tall, curl, _ in _along(water, 90, rng)
+        _blob(water, x, lip(curl) + rng.normal(0, 0.03, 2), rng.uniform(0.016, 0.042) * tall, rng)
+        for x, tall, curl, _ in _along(water, 70, rng)
         if curl > 0.5
     ]
 
@@ -68,9 +68,9 @@ def _lip_foam(water: Shape, rng: np.random.Generator) -> list[Shape]:
 def _fallen_foam(water: Shape, rng: np.random.Generator) -> list[Shape]:
     """Heaps of foam where the lip falls into the sea; higher, the longer ago it fell."""
     foam = []
-    for x, tall, curl, over in _along(water, 130, rng):
+    for x, tall, curl, over in _along(water, 100, rng):
         if over > 0:
-            size = rng.uniform(0.035, 0.09) * (1 + min(over, 0.8)) * tall
+            size = rng.uniform(0.03, 0.075) * (1 + min(over, 0.8)) * tall
             height = rng.uniform(0, 0.1 + 0.6 * min(over, 0.6)) * rng.uniform(0.3, 1)
             at = (lip(curl)[0] + rng.normal(-0.06, 0.17), height)
             foam.append(_blob(water, x, at, size, rng))
@@ -80,7 +80,7 @@ def _fallen_foam(water: Shape, rng: np.random.Generator) -> list[Shape]:
 def _spray(water: Shape, rng: np.random.Generator) -> list[Shape]:
     """Drops that fly off the crest and up from where the lip falls."""
     drops = []
-    for x, tall, curl, over in _along(water, 70, rng):
+    for x, tall, curl, over in _along(water, 46, rng):
         if curl > 0.4:
             fallen = over > 0 and rng.random() < 0.45
             start = (lip(curl)[0], 0.15) if fallen else lip(curl) + (0.25, 0.1)
@@ -104,5 +104,4 @@ def _blob(water: Shape, x: float, at, radius: float, rng: np.random.Generator, m
     """A ball of foam at a point (z, y) of the profile, in heights of the wave."""
     tall, _, back, _ = crest(x, *water.size)
     center = water.center + water.rotation @ (x, at[1] * tall, at[0] * tall + back)
-    radii = radius * rng.uniform(0.75, 1.3, 3)
-    return ellipsoid(center, radii, WHITE, material="foam", blend=0.5 * radius if melt else 0.0)
+    return ellipsoid(center, radius, WHITE, material="foam", blend=1.2 * radius if melt else 0.0)

@@ -478,8 +478,8 @@ def nearest_shape(s, near, count, p, color):
 
 
 @compiled
-def trace_into(s, origins, directions, sun, ground, bundle, out):
-    """Fill the arrays of `out` for every ray; `ground` says whether there is one at y = 0."""
+def trace_into(s, origins, directions, sun, ground, bundle, shadows, out):
+    """Fill the arrays of `out` for every ray, see `trace`."""
     near, around = np.empty(CANDIDATES, np.int64), np.empty(CANDIDATES, np.int64)
     p, n, color = np.empty(3), np.empty(3), np.empty(3)
     for i in range(len(directions)):
@@ -506,7 +506,9 @@ def trace_into(s, origins, directions, sun, ground, bundle, out):
             out.local[i] = p
         out.distance[i] = t
         out.normal[i] = n
-        if not share_light(i, bundle, out):
+        if not shadows:
+            out.sun[i] = 1.0
+        elif not share_light(i, bundle, out):
             p += 0.004 * n
             if n[0] * sun[0] + n[1] * sun[1] + n[2] * sun[2] > 0:
                 out.sun[i] = sun_seen(s, p, sun, around)
@@ -535,6 +537,7 @@ def trace(
     sun: np.ndarray,
     ground: bool = True,
     bundle: int = 1,
+    shadows: bool = True,
 ) -> Hits:
     """Follow R rays to the first thing that each meets.
 
@@ -545,6 +548,7 @@ def trace(
         ground: whether the plane y = 0 is solid.
         bundle: that many rays in a row belong to one pixel; those that meet the same surface share
             its shadow and occlusion, which are smooth.
+        shadows: whether to find out how much of the sun and of the sky is seen; otherwise all is.
     Returns:
         what they meet.
     """
@@ -562,5 +566,5 @@ def trace(
     )
     origins = np.ascontiguousarray(np.broadcast_to(origins, (count, 3)), float)
     directions = np.ascontiguousarray(directions, float)
-    trace_into(solids, origins, directions, np.asarray(sun, float), ground, bundle, hits)
+    trace_into(solids, origins, directions, np.asarray(sun, float), ground, bundle, shadows, hits)
     return hits
