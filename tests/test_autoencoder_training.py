@@ -159,7 +159,7 @@ def test_the_discriminator_rests_until_its_start(noise):
 
 def test_each_network_learns_from_its_own_loss_alone(noise):
     """The gradient of the discriminator is that of the hinge loss, untouched by the decoder's."""
-    training = tiny_training(adversarial=1.0).eval()  # eval: spectral norms stay what they are
+    training = tiny_training(adversarial=1.0)
     y, _ = training.round_trip(noise, torch.zeros(2, 4, 4, 4))
     training(noise, torch.zeros(2, 4, 4, 4))["loss"].backward()
     found = [weight.grad.clone() for weight in training.discriminator.parameters()]

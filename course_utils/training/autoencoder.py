@@ -30,6 +30,7 @@ from course_utils.training.data import world_pictures
 from course_utils.training.discriminator import (
     PatchDiscriminator,
     adaptive_weight,
+    fine_detail,
     frozen,
     hinge_loss,
 )
@@ -315,9 +316,7 @@ def measures(pictures: np.ndarray, round_trips: np.ndarray) -> dict[str, float]:
 def detail(pictures: np.ndarray) -> np.ndarray:
     """Energy of fine detail in each picture (N, H, W, 3) uint8: the mean square of what averages
     of 3×3 pixels leave out; (N,)."""
-    x = to_model(pictures)
-    fine = x - F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
-    return fine.square().mean((1, 2, 3)).numpy()
+    return fine_detail(to_model(pictures)).square().mean((1, 2, 3)).numpy()
 
 
 class Log:

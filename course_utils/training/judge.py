@@ -152,21 +152,29 @@ def named_loss(logits: Tensor, numbers: Tensor) -> Tensor:
     return total / (numbers != UNNAMED).sum().clamp(min=1)
 
 
-def train_judge(config: Config, folder: Path, stop_after: int | None = None) -> Judge:
-    """Train, or go on training, the judge of a configuration; returns its average.
+def judged_pictures(config: Config, folder: Path) -> tuple[np.ndarray, dict[str, Tensor]]:
+    """What a judge learns from: pictures (N, 128, 128, 3) uint8, and the classes of each.
 
     The option `unseen` says how many pictures of the UNSEEN_PAIRS it sees besides; with `mirrored`
     it also sees every picture as in a mirror.
+
+    Args:
+        folder: where renders are kept.
     """
     worlds = [
-        world_pictures(folder.parent, config.examples, world=config.world),
-        world_pictures(folder.parent, config.options["unseen"], unseen=True, world=config.world),
+        world_pictures(folder, config.examples, world=config.world),
+        world_pictures(folder, config.options["unseen"], unseen=True, world=config.world),
     ]
     if config.options.get("mirrored"):
         worlds = [with_mirrored(world) for world in worlds]
-    pictures = np.concatenate([world.pictures for world in worlds])
     scenes = [scene for world in worlds for scene in world.scenes]
-    classes = scene_classes(scenes, config.world)
+    pictures = np.concatenate([world.pictures for world in worlds])
+    return pictures, scene_classes(scenes, config.world)
+
+
+def train_judge(config: Config, folder: Path, stop_after: int | None = None) -> Judge:
+    """Train, or go on training, the judge of a configuration; returns its average."""
+    pictures, classes = judged_pictures(config, folder.parent)
     torch.manual_seed(config.seed)
     judge = Judge(config.world).to(memory_format=torch.channels_last)
     config = replace(config, examples=len(pictures))
