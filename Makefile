@@ -9,6 +9,9 @@ NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=600
 # the learner's notebooks come first: one of them trains, and the rest should not wait for it
 PARALLEL := -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 
+# Jupyter refuses to start for root, whom most containers run as, unless it is told that it may
+AS_ROOT = $(if $(filter 0,$(shell id -u)),--allow-root)
+
 .PHONY: help setup course lab test notebooks figures site train train-gpu train-large evaluate bench bench-gpu lint
 
 help: ## show this list
@@ -28,7 +31,7 @@ course: setup ## run every notebook, leave its page in build/course
 	@$(PY) -m course_utils.authoring.course
 
 lab: setup ## open JupyterLab on the first notebook
-	@$(PY) -m jupyterlab notebooks/00_tour.ipynb
+	@$(PY) -m jupyterlab $(AS_ROOT) notebooks/00_tour.ipynb
 
 test: setup ## run all tests, and both forms of every notebook, on WORKERS=2 processes
 	@$(PY) -m pytest notebooks/*.ipynb tests notebooks/solutions $(NBVAL) $(PARALLEL)

@@ -1,6 +1,6 @@
 """A street of a city: houses on both sides, a skyline behind, traffic, trees, lamps, and snow."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -90,7 +90,7 @@ def build_city(scene, hour: float, rng: Rng, winter: bool = False) -> Scenery:
         things["crosswalk"] = _crosswalk(plan.road, rng)
     if plan.square and plan.view and chance(rng, 0.6):
         things["fountain"] = _fountain(plan, rng)
-    spots = [Spot((x, 0.0, 0.0), rng.uniform(-20, 20)) for x in _places_to_stand(plan, rng)]
+    spots = [Spot((x, 0.0, 0.0), rng.uniform(-20, 20)) for x in _places_to_stand(scene, plan, rng)]
     camera = _camera(plan, rng) if plan.view else None
     return Scenery(things, _street(plan, rng), lamps, camera, spots)
 
@@ -116,10 +116,12 @@ def _camera(plan: Plan, rng: Rng) -> Camera:
     return Camera(eye, target, rng.uniform(42, 58))
 
 
-def _places_to_stand(plan: Plan, rng: Rng) -> list[float]:
-    """Places across the street: on the road, and on the pavements, in random order."""
-    pavement = plan.road + 0.2
-    return list(rng.permutation([rng.uniform(-0.6, 0.6) * plan.road, pavement, -pavement]))
+def _places_to_stand(scene, plan: Plan, rng: Rng) -> list[float]:
+    """Places across the street: on the road, where cars are, and on the pavements."""
+    lane, pavement = rng.uniform(-0.6, 0.6) * plan.road, plan.road + 0.2
+    if scene is not None and scene.subject == "car":
+        return [lane]
+    return [float(x) for x in rng.permutation([lane, pavement, -pavement])]
 
 
 def _street(plan: Plan, rng: Rng) -> Ground:
@@ -204,6 +206,9 @@ def _flat_roof(size, height: float, wall: Color, plan: Plan, rng: Rng) -> list[S
     parts = [box((0, height, 0), (x + 0.09, 0.12, z + 0.03), edge, material="stone")]
     if plan.winter:
         parts.append(_snow_slab((0, height + 0.16, 0), (x + 0.1, 0.09, z + 0.04)))
+    else:
+        tar = vary(blended(ROOFS, rng.random()), rng)
+        parts.append(box((0, height + 0.09, 0), (x - 0.02, 0.05, z - 0.1), tar, material="stone"))
     kind = rng.integers(5)
     at = np.array((rng.uniform(-0.4, 0.4) * x, height, rng.uniform(-0.4, 0.4) * z))
     if kind == 0:
@@ -421,7 +426,7 @@ def _snowbanks(plan: Plan, rng: Rng) -> list[Shape]:
     for side in (-1, 1):
         middle, half = side * (plan.road + plan.line + 0.2) / 2, (plan.line - plan.road + 0.2) / 2
         shapes.append(box((middle, 0, 12), (half, 0.05, 24), SNOW, 0.04, material="snow"))
-        for z in _along_road(replace(plan, view=True), (1.0, 2.6), rng, 18):
+        for z in _along_road(plan, (1.0, 2.6), rng, 18):
             radii = (rng.uniform(0.14, 0.3), rng.uniform(0.1, 0.24), rng.uniform(0.4, 1.1))
             at = (side * (plan.road + rng.uniform(-0.05, 0.15)), 0.02, z)
             shapes.append(ellipsoid(at, radii, SNOW, material="snow", blend=0.15))

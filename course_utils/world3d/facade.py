@@ -10,7 +10,7 @@ from course_utils.world3d.trace import Hits, Solids, linear
 
 FACADE = list(MATERIALS).index("facade")
 GLASS = linear(np.array([0.2, 0.25, 0.31]))
-CURTAIN = linear(np.array([0.78, 0.74, 0.66]))
+CURTAIN = linear(np.array([0.6, 0.57, 0.51]))
 WARM, COOL = linear(np.array([[1.0, 0.70, 0.30], [1.0, 0.88, 0.66]]))  # light behind windows
 SNOW = linear(np.array([0.95, 0.97, 1.0]))
 SIGNS = linear(np.array([[0.8, 0.2, 0.16], [0.13, 0.42, 0.3], [0.16, 0.3, 0.6], [0.86, 0.6, 0.16]]))
@@ -171,10 +171,10 @@ def _ledges(color, trim, cells: Cells, detail: Facade) -> np.ndarray:
 
 def _panes(cells: Cells, detail: Facade, light: Light, own, rays) -> tuple[np.ndarray, np.ndarray]:
     """Color of the glass, and the light that comes from it: a lamp behind it, or the sky in it."""
-    luck, v = cells.luck, cells.v
-    chance = np.where(cells.street, np.minimum(1.6 * detail.lit, 0.95), detail.lit)
-    lit = _share((chance - luck[:, 0]) * 8, np.full(len(v), 0.4))
     coarse = np.maximum(_coarse(cells.blur_u), _coarse(cells.blur_v))
+    luck, v = cells.luck + coarse[:, None] * (0.5 - cells.luck), cells.v
+    chance = np.where(cells.street, np.minimum(1.6 * detail.lit, 0.95), detail.lit)
+    lit = _share((chance - cells.luck[:, 0]) * 8, np.full(len(v), 0.4))
     lit = (lit + coarse * (chance - lit))[:, None]
     curtain = (np.clip((v / cells.tall + 0.6 - 1.8 * luck[:, 1]) * 4, 0, 1) * ~cells.street)[
         :, None

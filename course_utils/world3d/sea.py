@@ -51,7 +51,11 @@ def build_sea(scene, hour: float, rng: np.random.Generator) -> Scenery:
 
 def _camera(height: float, side: int, rng: np.random.Generator) -> Camera:
     """From the sea before the wave, level with its face or a little above it."""
-    eye = (side * rng.uniform(-0.6, 1.0), height * rng.uniform(0.35, 1.0), -rng.uniform(7.0, 9.5))
+    eye = (
+        side * rng.uniform(-0.6, 1.0),
+        height * rng.uniform(0.35, 1.0),
+        -3 * height - rng.uniform(2.6, 5.2),
+    )
     target = (side * rng.uniform(-1.1, -0.1), height * rng.uniform(0.42, 0.62), 0)
     return Camera(eye, target, rng.uniform(32, 40))
 
