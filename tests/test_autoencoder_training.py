@@ -17,6 +17,7 @@ from course_utils.training.autoencoder import (
     Weights,
     crops,
     detail,
+    latent_shape,
     make_gallery,
     make_vae,
     measures,
@@ -262,7 +263,7 @@ def test_a_round_trip_keeps_the_shape(world):
     assert reconstructed(make_vae(TINY.model), world[:3]).shape == (3, 128, 128, 3)
 
 
-def test_crops_lie_on_the_grid_of_the_latents(world):
+def test_crops_lie_on_a_grid_of_eight_pixels(world):
     cut = crops(world, torch.tensor([0, 1, 0]), 64, dice(0, 0))
     assert cut.shape == (3, 64, 64, 3)
     corners = [(y, x) for y in range(0, 65, 8) for x in range(0, 65, 8)]
@@ -289,9 +290,13 @@ def test_crops_of_photographs_are_repeatable():
     assert first.shape == (3, 128, 128, 3) and np.array_equal(first, again)
 
 
-def test_the_autoencoder_has_factor_eight_and_four_channels():
-    vae = make_vae(TINY.model)
-    assert vae.encode(torch.zeros(1, 3, 64, 32)).latent_dist.mean.shape == (1, 4, 8, 4)
+@pytest.mark.parametrize(("levels", "channels", "side"), [(4, 4, 8), (3, 4, 16), (4, 16, 8)])
+def test_the_latents_have_the_configuration_s_shape(levels, channels, side):
+    sizes = {**TINY.model, "block_out_channels": [8] * levels, "latent_channels": channels}
+    vae = make_vae(sizes)
+    assert latent_shape(vae, 64) == (channels, side, side)
+    latents = vae.encode(torch.zeros(1, 3, 64, 64)).latent_dist.mean
+    assert latents.shape[1:] == latent_shape(vae, 64)
 
 
 @pytest.mark.parametrize("name", [*SHIPPED, "ablation/no_kl"])
@@ -323,7 +328,7 @@ def test_training_lowers_the_loss(tmp_path, world):
     training = tiny_training(perceptual=0.1, adversarial=0.1, adversarial_start=20)
     eps, x = torch.zeros(4, 4, 4, 4), to_model(world[:4, :32, :32])
     before = float(training(x, eps)["reconstruction"])
-    loss = autoencoder.autoencoder_loss(world, 32)
+    loss = autoencoder.autoencoder_loss(world, 32, (4, 4, 4))
     after = fit(training, loss, config, tmp_path)(x, eps)["reconstruction"]
     assert float(after) < 0.8 * before
 

@@ -40,7 +40,7 @@ from course_utils.training.perceptual import PerceptualDistance, load_perceptual
 from course_utils.training.photographs import HELD_OUT, TRAINING, photograph_crops
 
 BUILD = Path("build/train")
-FACTOR = 8  # pixels to a latent
+GRID = 8  # pixels; corners of crops are multiples of it, and so of a latent's side
 OUTER = ("conv_in", "conv_out", "quant_conv", "discriminator")  # what Muon leaves to Adam
 HELD_OUT_CROPS = 16  # of photographs, to measure on
 
@@ -86,7 +86,7 @@ class Training(nn.Module):
         self.register_buffer("steps", torch.zeros((), dtype=torch.long))  # kept in checkpoints
 
     def forward(self, x: Tensor, eps: Tensor) -> dict[str, Tensor]:
-        """Args: pictures x (B, 3, H, W) in -1..1; standard normal eps (B, 4, H/8, W/8).
+        """Args: pictures x (B, 3, H, W) in -1..1; standard normal eps of the latents' shape.
         Returns: "loss", which is minimised, and each of its parts."""
         y, kl = self.round_trip(x, eps)
         losses = {"reconstruction": reconstruction_loss(x, y, self.weights), "kl": kl}
@@ -149,14 +149,21 @@ def edges(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def make_vae(sizes: dict) -> AutoencoderKL:
-    """A four-level autoencoder with four latent channels; sizes as in its configuration."""
+    """An autoencoder with a level for each entry of `block_out_channels`; each level but the last
+    halves the sides. Sizes as in its configuration; four latent channels where it names none."""
+    levels = len(sizes["block_out_channels"])
     return AutoencoderKL(
-        down_block_types=["DownEncoderBlock2D"] * 4,
-        up_block_types=["UpDecoderBlock2D"] * 4,
-        latent_channels=4,
+        down_block_types=["DownEncoderBlock2D"] * levels,
+        up_block_types=["UpDecoderBlock2D"] * levels,
         sample_size=128,
-        **sizes,
+        **{"latent_channels": 4, **sizes},
     )
+
+
+def latent_shape(vae: AutoencoderKL, size: int) -> tuple[int, int, int]:
+    """Channels, height and width of the latents of a square picture of `size` pixels."""
+    side = size >> (len(vae.config.block_out_channels) - 1)
+    return vae.config.latent_channels, side, side
 
 
 def to_model(pixels: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
@@ -199,7 +206,7 @@ def make_gallery(world: np.ndarray, share: float) -> Gallery:
 
 
 def crops(pictures, indices: Tensor, size: int, generator: torch.Generator) -> np.ndarray:
-    """One square cut from each picture, its corner on the grid of the latents.
+    """One square cut from each picture, its corner on a grid of 8 pixels.
 
     Args:
         pictures: (N, 128, 128, 3) uint8, an array or a Gallery.
@@ -209,8 +216,8 @@ def crops(pictures, indices: Tensor, size: int, generator: torch.Generator) -> n
     Returns:
         (B, size, size, 3) uint8.
     """
-    places = (pictures[0].shape[0] - size) // FACTOR + 1
-    corners = FACTOR * torch.randint(places, (len(indices), 2), generator=generator)
+    places = (pictures[0].shape[0] - size) // GRID + 1
+    corners = GRID * torch.randint(places, (len(indices), 2), generator=generator)
     cut = [
         pictures[i][y : y + size, x : x + size]
         for i, (y, x) in zip(indices.tolist(), corners.tolist(), strict=True)
@@ -218,12 +225,13 @@ def crops(pictures, indices: Tensor, size: int, generator: torch.Generator) -> n
     return np.stack(cut)
 
 
-def autoencoder_loss(pictures, size: int):
-    """The loss for `fit`: a Training's, on random squares of `size` pixels."""
+def autoencoder_loss(pictures, size: int, latents: tuple[int, int, int]):
+    """The loss for `fit`: a Training's, on random squares of `size` pixels, whose latents have the
+    shape `latents` (see `latent_shape`)."""
 
     def loss(model, indices, generator, share):
         x = crops(pictures, indices, size, generator)
-        eps = torch.randn(len(indices), 4, size // FACTOR, size // FACTOR, generator=generator)
+        eps = torch.randn(len(indices), *latents, generator=generator)
         device = next(model.parameters()).device
         return model(to_model(x[share], device), eps[share].to(device))
 
@@ -268,7 +276,8 @@ def train_autoencoder(
     )
     watch = log.watch(options["measure_every"])
     training = make_training(config, folder.parent)
-    loss = autoencoder_loss(gallery, options["crop"])
+    size = options["crop"]
+    loss = autoencoder_loss(gallery, size, latent_shape(training.vae, size))
     config = replace(config, examples=len(gallery))
     optimizer = partial(muon, outer=OUTER) if options["muon"] else adamw
     vae = fit(training, loss, config, folder, stop_after, watch, make_optimizer=optimizer).vae
@@ -376,8 +385,9 @@ def main() -> None:
     if arguments.data:
         world = np.load(arguments.data, mmap_mode="r")
     else:
-        world = world_pictures(BUILD, config.examples, world=config.world).pictures
-    folder = BUILD / Path(arguments.configuration).stem
+        parent = (BUILD / arguments.configuration).parent
+        world = world_pictures(parent, config.examples, world=config.world).pictures
+    folder = BUILD / Path(arguments.configuration).with_suffix("")
     vae = train_autoencoder(config, folder, world)
     vae.float().save_pretrained(folder / "vae")
     print(f"saved to {folder / 'vae'}; scaling factor {vae.config.scaling_factor}")

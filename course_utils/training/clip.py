@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import CLIPConfig, CLIPModel, CLIPTextModel
 
-from course_utils.training.attributes import CLASSES, UNNAMED, Heads, scene_classes
+from course_utils.training.attributes import UNNAMED, Heads, classes_of, scene_classes
 from course_utils.training.data import Pictures, world_pictures
 from course_utils.training.judge import HELD_OUT_RENDERS, right
 from course_utils.training.loop import Config, fit, read_config
@@ -36,10 +36,11 @@ PROBE_CAPTIONS = 500  # with thousands, even an untrained encoder's vectors tell
 class Matcher(nn.Module):
     """CLIP, and where asked a classifier for each attribute of the scene at every token."""
 
-    def __init__(self, clip: CLIPModel, classify: bool = False):
+    def __init__(self, clip: CLIPModel, classify: bool = False, world: str = "world"):
         super().__init__()
         self.clip = clip
-        self.heads = Heads(clip.config.text_config.hidden_size) if classify else None
+        width = clip.config.text_config.hidden_size
+        self.heads = Heads(width, classes_of(world)) if classify else None
 
     def forward(self, x: Tensor, ids: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Args: pictures x (B, 3, H, W) in -1..1; token ids of their captions (B, L).
@@ -145,12 +146,13 @@ def matching_loss(pictures: np.ndarray, ids: Tensor, classes: dict[str, Tensor],
 
 def train_clip(config: Config, folder: Path, stop_after: int | None = None) -> CLIPModel:
     """Train, or go on training, the CLIP of a configuration; returns its average."""
-    world = world_pictures(folder.parent, config.examples)
+    world = world_pictures(folder.parent, config.examples, world=config.world)
     ids = token_ids(clip_tokenizer(), world.captions)
     torch.manual_seed(config.seed)
     clip = make_clip(config.model, ids.unique())
-    matcher = Matcher(clip, classify=config.options["attributes"] > 0)
-    loss = matching_loss(world.pictures, ids, scene_classes(world.scenes), config.options)
+    matcher = Matcher(clip, config.options["attributes"] > 0, config.world)
+    classes = scene_classes(world.scenes, config.world)
+    loss = matching_loss(world.pictures, ids, classes, config.options)
     clip = fit(matcher, loss, config, folder, stop_after).clip
     with torch.no_grad():
         clip.logit_scale.clamp_(max=math.log(LARGEST_SCALE))
@@ -190,17 +192,17 @@ class TokenProbe(nn.Module):
     """What one cross-attention layer can read: a query for each attribute attends to all tokens,
     and a linear classifier names what was gathered."""
 
-    def __init__(self, width: int):
+    def __init__(self, width: int, world: str = "world"):
         super().__init__()
-        self.queries = nn.Parameter(torch.randn(len(CLASSES), width))
+        self.heads = Heads(width, classes_of(world))
+        self.queries = nn.Parameter(torch.randn(len(self.heads), width))
         self.keys, self.values = nn.Linear(width, width), nn.Linear(width, width)
-        self.heads = Heads(width)
 
     def forward(self, context: Tensor) -> dict[str, Tensor]:
         """Vectors of the tokens (B, L, D) → logits (B, classes) for each attribute."""
         scores = self.queries @ self.keys(context).mT / context.shape[-1] ** 0.5  # (B, A, L)
         gathered = scores.softmax(dim=-1) @ self.values(context)  # (B, A, D)
-        return {name: self.heads[name](gathered[:, n]) for n, name in enumerate(CLASSES)}
+        return {name: self.heads[name](gathered[:, n]) for n, name in enumerate(self.heads)}
 
 
 def train_probe(probe: nn.Module, features: Tensor, classes: dict[str, Tensor]) -> None:
@@ -226,13 +228,16 @@ def text_features(text_encoder: CLIPTextModel, captions: list[str]) -> dict[str,
     }
 
 
-def probed(text_encoder: CLIPTextModel, known: Pictures, unseen: Pictures) -> dict[str, dict]:
+def probed(
+    text_encoder: CLIPTextModel, known: Pictures, unseen: Pictures, world: str = "world"
+) -> dict[str, dict]:
     """What can be told of a scene from its encoded caption: accuracy for each attribute.
 
     Args:
         text_encoder: on the CPU.
         known: pictures whose captions and scenes train the probes.
         unseen: pictures to measure on.
+        world: which world they are of.
     Returns:
         "pooled" and "tokens", see `text_features`, → attribute → accuracy. Captions leave things
         out: not even a perfect encoder reaches 1.
@@ -241,9 +246,10 @@ def probed(text_encoder: CLIPTextModel, known: Pictures, unseen: Pictures) -> di
     count, width = min(PROBE_CAPTIONS, len(known.captions)), text_encoder.config.hidden_size
     features = text_features(text_encoder, known.captions[:count])
     asked = text_features(text_encoder, unseen.captions)
-    classes, truth = scene_classes(known.scenes[:count]), scene_classes(unseen.scenes)
+    classes, truth = (scene_classes(s, world) for s in (known.scenes[:count], unseen.scenes))
+    probes = {"pooled": Heads(width, classes_of(world)), "tokens": TokenProbe(width, world)}
     found = {}
-    for kind, probe in (("pooled", Heads(width)), ("tokens", TokenProbe(width))):
+    for kind, probe in probes.items():
         train_probe(probe, features[kind], classes)
         with torch.no_grad():
             told = probe(asked[kind])
@@ -251,20 +257,23 @@ def probed(text_encoder: CLIPTextModel, known: Pictures, unseen: Pictures) -> di
     return found
 
 
-def measured(clip: CLIPModel, known: Pictures, unseen: Pictures) -> dict[str, dict]:
+def measured(
+    clip: CLIPModel, known: Pictures, unseen: Pictures, world: str = "world"
+) -> dict[str, dict]:
     """How well pictures and captions find each other, and what the text encoder's vectors tell.
 
     Args:
         clip: on the CPU.
         known: pictures that it was trained on.
         unseen: pictures to measure on, 256 or more.
+        world: which world they are of.
     """
     scores = similarities(clip, unseen.pictures, unseen.captions)
     found = {}
     for among in (64, 256):
         caption, picture = retrieval(scores, unseen.captions, among)
         found[f"top-1 of {among}"] = {"caption": caption, "picture": picture}
-    return found | probed(clip.text_model, known, unseen)
+    return found | probed(clip.text_model, known, unseen, world)
 
 
 if __name__ == "__main__":
@@ -272,12 +281,14 @@ if __name__ == "__main__":
 
     name = sys.argv[1] if len(sys.argv) > 1 else "clip"
     config = read_config(name)
-    trained = train_clip(config, BUILD / name)
-    trained.save_pretrained(BUILD / name / "clip")
-    trained.text_model.save_pretrained(BUILD / name / "text_encoder")
-    renders = world_pictures(BUILD, HELD_OUT_RENDERS, first=HELD_OUT)
-    report = measured(trained, world_pictures(BUILD, config.examples), renders)
-    write_json(BUILD / name / "report.json", report)
+    folder = BUILD / name
+    trained = train_clip(config, folder)
+    trained.save_pretrained(folder / "clip")
+    trained.text_model.save_pretrained(folder / "text_encoder")
+    renders = world_pictures(folder.parent, HELD_OUT_RENDERS, first=HELD_OUT, world=config.world)
+    known = world_pictures(folder.parent, config.examples, world=config.world)
+    report = measured(trained, known, renders, config.world)
+    write_json(folder / "report.json", report)
     for measure, values in report.items():
         print(f"{measure:12}", *(f"{part} {value:.3f} " for part, value in values.items()))
-    print(f"saved to {BUILD / name}: clip, text_encoder, report.json")
+    print(f"saved to {folder}: clip, text_encoder, report.json")

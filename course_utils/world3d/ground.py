@@ -18,7 +18,8 @@ class Ground:
 
     Attributes:
         kind: one of KINDS.
-        color, patches: sRGB, 0 to 255; the second colours irregular patches.
+        color: sRGB, 0 to 255.
+        patches: colour of irregular patches in it, sRGB, 0 to 255.
         rough: strength of its unevenness, 0 to 2.
         shore: distance z in metres behind which lies the sea, None for none.
         sea: colours of shallow and of deep water.
