@@ -1,6 +1,7 @@
 """The course on the command line.
 
     python -m course_utils draw "a wave breaking" --seed 3 -o wave.png
+    course-utils draw "a wave breaking"    # the same, where the course is installed
 
 A mistake ends with one sentence on the error stream and exit status 2.
 """
@@ -68,7 +69,13 @@ def run_draw(args: argparse.Namespace) -> None:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Run one command; a mistake ends with one sentence and exit status 2."""
+    """Run one command; a mistake ends with one sentence and exit status 2.
+
+    Args:
+        argv: the command's words; those of this process, which then ends soon, where left out.
+    """
+    if argv is None:
+        hurry()
     args = make_parser().parse_args(argv)
     try:
         args.run(args)
@@ -88,5 +95,4 @@ def hurry() -> None:
 
 
 if __name__ == "__main__":
-    hurry()
     main()

@@ -14,6 +14,7 @@ import torch
 from diffusers import StableDiffusionPipeline
 from PIL import Image
 
+import course_utils.__main__
 from course_utils import models
 from course_utils.__main__ import main
 from course_utils.drawing import (
@@ -210,6 +211,17 @@ def test_command_draws_with_the_usual_settings_unless_told_otherwise(run, tiny, 
     assert run("a wave") == (0, "")
     with Image.open(tmp_path / "out.png") as picture:
         assert np.array_equal(picture, draw(tiny, "a wave", "", 25, 5.0, 0, "dpm++"))
+
+
+@pytest.mark.parametrize(("words", "hurries"), [(None, True), (["draw", ""], False)])
+def test_only_a_process_of_its_own_is_hurried(words, hurries, monkeypatch):
+    """Without words main takes the process's own, and the process ends soon."""
+    asked = []
+    monkeypatch.setattr(course_utils.__main__, "hurry", lambda: asked.append(True))
+    monkeypatch.setattr(sys, "argv", ["course-utils", "draw", ""])
+    with pytest.raises(SystemExit, match="2"):
+        main(words)
+    assert bool(asked) == hurries
 
 
 def test_a_mistake_is_answered_without_importing_torch(tmp_path):
