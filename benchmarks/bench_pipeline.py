@@ -73,7 +73,7 @@ def compiled_forms(pipe: "StableDiffusionPipeline") -> Forms:
 
 def with_cached_text(pipe: "StableDiffusionPipeline") -> Callable[[], Image]:
     """Our loop, the prompts embedded beforehand."""
-    context = pipeline.embed(pipe, [PROMPT], "")
+    context = pipeline.embed(pipe, [PROMPT])
 
     def run() -> Image:
         with patch.object(pipeline, "embed", return_value=context):

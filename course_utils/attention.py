@@ -488,7 +488,7 @@ def look_at(
     if not timesteps:
         raise ValueError(f"give at least one timestep, for instance {TIMESTEPS}.")
     x = vae.to_tensor(picture).to(pipe.vae.device, pipe.vae.dtype)
-    z0, context = vae.encode(pipe.vae, x), embed(pipe, [prompt], None)
+    z0, context = vae.encode(pipe.vae, x), embed(pipe, [prompt], guided=False)
     with recorded(pipe, heads=False) as cross, recorded(pipe, "self", heads=False) as own:
         for t in torch.tensor(timesteps):
             eps = torch.randn(z0.shape, generator=generator, dtype=z0.dtype).to(z0.device)

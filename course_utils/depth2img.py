@@ -33,7 +33,7 @@ def depth2img(
     image: Pictures,
     depth_map: Tensor | None = None,
     strength: float = 0.8,
-    negative_prompt: str | list[str] = "",
+    negative_prompt: str | list[str] | None = None,
     num_inference_steps: int = 50,
     guidance_scale: float = 7.5,
     generator: Generator | None = None,
@@ -63,7 +63,7 @@ def depth2img(
     given = estimate_depth(pipe, image) if depth_map is None else brought(pipe, depth_map)
     depth = depth_channel(given, len(x), [side // FACTOR for side in x.shape[2:]])
     timesteps = last_timesteps(pipe.scheduler, num_inference_steps, strength)
-    context = embed(pipe, prompts, negative_prompt if guidance_scale > 1 else None)
+    context = embed(pipe, prompts, negative_prompt, guidance_scale > 1)
     z = noisy(pipe.scheduler, latents(pipe, x, generator), timesteps, generator)
     return denoise(pipe, z, timesteps, context, guidance_scale, generator, watch, depth.to(z))
 

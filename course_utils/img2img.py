@@ -27,7 +27,7 @@ def img2img(
     prompt: str | list[str],
     image: Pictures,
     strength: float = 0.8,
-    negative_prompt: str | list[str] = "",
+    negative_prompt: str | list[str] | None = None,
     num_inference_steps: int = 50,
     guidance_scale: float = 7.5,
     generator: Generator | None = None,
@@ -52,7 +52,7 @@ def img2img(
     prompts = [prompt] if isinstance(prompt, str) else prompt
     x = pixels(image, len(prompts))
     timesteps = last_timesteps(pipe.scheduler, num_inference_steps, strength)
-    context = embed(pipe, prompts, negative_prompt if guidance_scale > 1 else None)
+    context = embed(pipe, prompts, negative_prompt, guidance_scale > 1)
     z = noisy(pipe.scheduler, latents(pipe, x, generator), timesteps, generator)
     return denoise(pipe, z, timesteps, context, guidance_scale, generator, watch)
 

@@ -43,7 +43,7 @@ def inpaint(
     image: Pictures,
     mask: Mask | list[Mask],
     strength: float = 1.0,
-    negative_prompt: str | list[str] = "",
+    negative_prompt: str | list[str] | None = None,
     num_inference_steps: int = 50,
     guidance_scale: float = 7.5,
     generator: Generator | None = None,
@@ -71,7 +71,7 @@ def inpaint(
     prompts = [prompt] if isinstance(prompt, str) else prompt
     x, m = pixels(image, len(prompts)), mask_tensors(mask, image, len(prompts))
     timesteps = started(pipe.scheduler, num_inference_steps, strength)
-    context = embed(pipe, prompts, negative_prompt if guidance_scale > 1 else None)
+    context = embed(pipe, prompts, negative_prompt, guidance_scale > 1)
     if strength == 1:
         z = pure_noise(pipe, x, generator) * pipe.scheduler.init_noise_sigma
     else:
@@ -101,7 +101,7 @@ def inpaint_blended(
     image: Pictures,
     mask: Mask | list[Mask],
     strength: float = 1.0,
-    negative_prompt: str | list[str] = "",
+    negative_prompt: str | list[str] | None = None,
     num_inference_steps: int = 50,
     guidance_scale: float = 7.5,
     generator: Generator | None = None,
@@ -118,7 +118,7 @@ def inpaint_blended(
     prompts = [prompt] if isinstance(prompt, str) else prompt
     x, m = pixels(image, len(prompts)), mask_tensors(mask, image, len(prompts))
     timesteps = started(pipe.scheduler, num_inference_steps, strength)
-    context = embed(pipe, prompts, negative_prompt if guidance_scale > 1 else None)
+    context = embed(pipe, prompts, negative_prompt, guidance_scale > 1)
     z0 = latents(pipe, x, generator).contiguous()  # as above
     eps = pure_noise(pipe, x, generator)
     hole_channels(pipe, x, m, generator)  # not used; diffusers throws these dice, so we do

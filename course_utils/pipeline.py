@@ -25,7 +25,7 @@ Watch = Callable[[int, int, Tensor, Tensor], None]
 def text_to_image(
     pipe: "StableDiffusionPipeline",
     prompt: str | list[str],
-    negative_prompt: str | list[str] = "",
+    negative_prompt: str | list[str] | None = None,
     num_inference_steps: int = 50,
     guidance_scale: float = 7.5,
     generator: Generator | None = None,
@@ -38,7 +38,8 @@ def text_to_image(
     Args:
         pipe: its tokenizer, text encoder, UNet and scheduler are used, its `__call__` is not.
         prompt: one prompt, or B prompts.
-        negative_prompt: what to move away from; one for all prompts, or one for each.
+        negative_prompt: what to move away from; one for all prompts, one for each, or None: the
+            empty prompt.
         num_inference_steps: 1 or more.
         guidance_scale: g; no guidance where it is 1 or less.
         generator: where the noise comes from.
@@ -55,7 +56,7 @@ def text_to_image(
         pipe, prompt, negative_prompt, num_inference_steps, guidance_scale, generator, height, width
     )
     prompts = [prompt] if isinstance(prompt, str) else prompt
-    context = embed(pipe, prompts, negative_prompt if guidance_scale > 1 else None)
+    context = embed(pipe, prompts, negative_prompt, guidance_scale > 1)
     pipe.scheduler.set_timesteps(num_inference_steps)
     z = initial_noise(pipe, len(prompts), height, width, generator)
     z = z * pipe.scheduler.init_noise_sigma
@@ -112,19 +113,25 @@ def placed(pipe: "StableDiffusionPipeline", x: Tensor) -> Tensor:
 
 @torch.no_grad()
 def embed(
-    pipe: "StableDiffusionPipeline", prompts: list[str], negative: str | list[str] | None
+    pipe: "StableDiffusionPipeline",
+    prompts: list[str],
+    negative_prompt: str | list[str] | None = None,
+    guided: bool = True,
 ) -> Tensor:
     """What the UNet hears: the negative prompts first, then the prompts.
 
     Args:
-        negative: one for all, one for each, or None without guidance.
+        negative_prompt: one for all, one for each, or None: the empty prompt.
+        guided: whether there is guidance; without it the prompts are all that is needed.
     Returns:
         (2B, L, D), or (B, L, D) without guidance.
     """
-    if negative is not None:
-        empty = [negative] * len(prompts) if isinstance(negative, str) else negative
-        return torch.cat([_encode(pipe, empty), _encode(pipe, prompts)])
-    return _encode(pipe, prompts)
+    if not guided:
+        return _encode(pipe, prompts)
+    negatives = "" if negative_prompt is None else negative_prompt
+    if isinstance(negatives, str):
+        negatives = [negatives] * len(prompts)
+    return torch.cat([_encode(pipe, negatives), _encode(pipe, prompts)])
 
 
 def _encode(pipe: "StableDiffusionPipeline", texts: list[str]) -> Tensor:
@@ -203,10 +210,10 @@ def check_inputs(
             is no number, a side that is no multiple of 8, a generator on another device.
     """
     prompts = _texts("prompt", prompt)
-    negatives = _texts("negative_prompt", negative_prompt)
+    negatives = _texts("negative_prompt", "" if negative_prompt is None else negative_prompt)
     if not prompts:
         raise ValueError("prompt is an empty list: give at least one prompt.")
-    if not isinstance(negative_prompt, str) and len(negatives) != len(prompts):
+    if isinstance(negative_prompt, list) and len(negatives) != len(prompts):
         raise ValueError(
             f"{len(prompts)} prompts but {len(negatives)} negative prompts: give one negative "
             "prompt for all, or one for each."

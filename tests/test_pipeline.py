@@ -1,13 +1,14 @@
 """Notebook 05: the hand-written loop equals diffusers' pipeline, bit for bit."""
 
 from contextlib import contextmanager
+from inspect import signature
 
 import diffusers
 import numpy as np
 import pytest
 import torch
 
-from course_utils import pipeline
+from course_utils import depth2img, img2img, inpaint, pipeline
 from course_utils.pipeline import check_inputs, text_to_image
 
 SCHEDULERS = {
@@ -76,6 +77,32 @@ def test_the_pocket_model_s_picture_equals_the_pipeline_s(pocket, scheduler):
         assert np.array_equal(drawn(pipe, **CASES["negative"]), right)
 
 
+@pytest.mark.parametrize("g", [1.0, 8.0])
+def test_no_negative_prompt_is_the_empty_one(tiny, g):
+    none, empty, other = (
+        ours(tiny, prompt=[PROMPT] * 2, negative_prompt=given, guidance_scale=g)
+        for given in (None, "", "a wave")
+    )
+    assert torch.equal(none, empty)
+    assert torch.equal(none, other) == (g == 1)
+
+
+PIPELINES = {
+    text_to_image: diffusers.StableDiffusionPipeline,
+    img2img.img2img: diffusers.StableDiffusionImg2ImgPipeline,
+    inpaint.inpaint: diffusers.StableDiffusionInpaintPipeline,
+    inpaint.inpaint_blended: diffusers.StableDiffusionInpaintPipeline,
+    depth2img.depth2img: diffusers.StableDiffusionDepth2ImgPipeline,
+}
+
+
+@pytest.mark.parametrize("function", PIPELINES)
+def test_the_negative_prompt_left_out_is_what_it_is_in_diffusers(function):
+    own, library = signature(function), signature(PIPELINES[function].__call__)
+    assert own.parameters["negative_prompt"].default is None
+    assert library.parameters["negative_prompt"].default is None
+
+
 def swap_guidance(monkeypatch, pipe):
     monkeypatch.setattr(
         pipeline, "guide", lambda eps, g: eps.chunk(2)[1] + g * (eps.chunk(2)[0] - eps.chunk(2)[1])
@@ -108,7 +135,7 @@ def forget_the_negative_prompt(monkeypatch, pipe):
     monkeypatch.setattr(
         pipeline,
         "embed",
-        lambda p, prompts, negative: embed(p, prompts, "" if negative else negative),
+        lambda p, prompts, negative_prompt, guided: embed(p, prompts, None, guided),
     )
 
 
@@ -169,6 +196,7 @@ BAD = [
         ValueError,
         "3 prompts but 2 negative",
     ),
+    ({"negative_prompt": 7}, TypeError, "negative_prompt must be a string or a list of strings"),
     ({"num_inference_steps": 0}, ValueError, "1 or more, got 0"),
     ({"num_inference_steps": 2.5}, TypeError, "whole number, got 2.5"),
     ({"guidance_scale": float("nan")}, ValueError, "finite number, got nan"),
@@ -189,4 +217,5 @@ def test_bad_input_gets_one_clear_sentence(pocket, options, error, message):
 
 
 def test_good_input_passes():
-    check_inputs(None, "a dog", "", 1, 0.0, torch.Generator(), 8, None)
+    for negative_prompt in (None, "", "a cat", ["a cat"]):
+        check_inputs(None, "a dog", negative_prompt, 1, 0.0, torch.Generator(), 8, None)
