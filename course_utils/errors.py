@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+EPSILON = "epsilon"
+
 
 class ModelError(ValueError):
     """A model that cannot be found, or must not be read."""
@@ -15,6 +17,20 @@ def check_choice(what: str, value: str, allowed: Iterable[str]) -> None:
     """
     if value not in list(allowed):
         raise ValueError(f"Unknown {what} {value!r}. Choose one of: {', '.join(allowed)}.")
+
+
+def check_prediction_type(scheduler) -> None:
+    """Refuse a scheduler whose UNet answers with something else than the noise.
+
+    Raises:
+        ValueError: the prediction type is "v_prediction" or "sample", say.
+    """
+    kind = getattr(scheduler, "config", {}).get("prediction_type", EPSILON)
+    if kind != EPSILON:
+        raise ValueError(
+            f"the scheduler's prediction_type is {kind!r}, and only {EPSILON!r} is allowed here: a "
+            'UNet that predicts noise. Try load("sd-2.1") or load("sd-1.5"), or draw with pipe(…).'
+        )
 
 
 def first_line(error: Exception) -> str:

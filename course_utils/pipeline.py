@@ -14,6 +14,8 @@ import torch
 from PIL import Image
 from torch import Generator, Tensor
 
+from course_utils.errors import check_prediction_type
+
 if TYPE_CHECKING:
     from diffusers import StableDiffusionPipeline
 
@@ -87,8 +89,11 @@ def denoise(
         after: called with (i, z) after step i; the loop goes on with what it returns: notebook 07.
     Returns:
         latents z, (B, C, h, w).
+    Raises:
+        ValueError: see `errors.check_prediction_type`.
     """
     scheduler, guided = pipe.scheduler, g > 1
+    check_prediction_type(scheduler)
     options = step_options(scheduler, generator)
     told = timesteps.to(z.device)  # for the UNet, all at once: the loop waits for no GPU
     if extra is not None:
@@ -174,8 +179,11 @@ def clean_estimate(scheduler, z: Tensor, eps: Tensor, t: Tensor) -> Tensor:
     """The clean latents that a noise prediction implies: z_0 = (z_t − √(1−ᾱ_t) ε) / √ᾱ_t.
 
     Schedulers that count noise in sigmas keep z scaled by 1/√ᾱ_t; for them z_0 = z − σ_t ε.
+    Raises:
+        ValueError: see `errors.check_prediction_type`.
     Source: Ho et al. 2020, eq. 4 solved for x_0; Karras et al. 2022. Notebook 05, section 4.
     """
+    check_prediction_type(scheduler)
     alpha_bar = scheduler.alphas_cumprod[int(t)].to(z)
     if float(scheduler.init_noise_sigma) > 1:
         return z - ((1 - alpha_bar) / alpha_bar).sqrt() * eps
@@ -207,8 +215,10 @@ def check_inputs(
     Raises:
         TypeError: a prompt that is no text, steps that are no whole number.
         ValueError: no prompts, lists of different length, steps below 1, a guidance scale that
-            is no number, a side that is no multiple of 8, a generator on another device.
+            is no number, a side that is no multiple of 8, a generator on another device, a model
+            that does not predict noise.
     """
+    check_prediction_type(pipe.scheduler)
     prompts = _texts("prompt", prompt)
     negatives = _texts("negative_prompt", "" if negative_prompt is None else negative_prompt)
     if not prompts:

@@ -12,6 +12,8 @@ import torch
 from scipy.integrate import quad
 from torch import Generator, Tensor
 
+from course_utils.errors import check_prediction_type
+
 if TYPE_CHECKING:
     from diffusers import SchedulerMixin, StableDiffusionPipeline
 
@@ -530,7 +532,10 @@ def listen(pipe: "StableDiffusionPipeline", prompt: str, g: float = 1.0) -> Mode
         pipe: whose UNet and text encoder to use.
         prompt: what to draw.
         g: guidance scale; up to 1 means none.
+    Raises:
+        ValueError: see `errors.check_prediction_type`.
     """
+    check_prediction_type(pipe.scheduler)
     c, u = pipe.encode_prompt(prompt, pipe.device, 1, do_classifier_free_guidance=g > 1)
 
     def model(xt: Tensor, t: Tensor) -> Tensor:
@@ -580,7 +585,10 @@ def agrees(
         model: (x_t, t) → eps.
         noise: standard normal, (B, C, h, w).
         seed: of the noise that samplers of `CHANCE` draw.
+    Raises:
+        ValueError: see `errors.check_prediction_type`.
     """
+    check_prediction_type(theirs)
     if ours.timesteps.tolist() != theirs.timesteps.tolist():
         return False
     chance = isinstance(ours, DDPM | EulerAncestral)

@@ -216,6 +216,6 @@ def test_bad_input_gets_one_clear_sentence(pocket, options, error, message):
     assert message in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_good_input_passes():
+def test_good_input_passes(tiny):
     for negative_prompt in (None, "", "a cat", ["a cat"]):
-        check_inputs(None, "a dog", negative_prompt, 1, 0.0, torch.Generator(), 8, None)
+        check_inputs(tiny, "a dog", negative_prompt, 1, 0.0, torch.Generator(), 8, None)

@@ -19,6 +19,7 @@ from PIL import Image
 from scipy import ndimage
 from torch import nn
 
+from course_utils.errors import check_prediction_type
 from course_utils.models import POCKET_THREADS, quiet
 from course_utils.training.loop import Config, fit
 from course_utils.training.miniature import corner, prepared, repeatable
@@ -137,7 +138,10 @@ def train_lora(
         show: see `History`.
     Returns:
         the folder it was saved to by diffusers, and what was seen on the way.
+    Raises:
+        ValueError: see `errors.check_prediction_type`.
     """
+    check_prediction_type(pipe.scheduler)
     settings = asdict(config) | {"parts": fingerprint(pipe.vae, pipe.text_encoder, pipe.unet)}
     folder = run_folder(parent, "lora", settings)
     with alone(folder), repeatable():

@@ -19,6 +19,7 @@ from PIL import Image
 from torch import Tensor
 
 from course_utils import pipeline
+from course_utils.errors import check_prediction_type
 from course_utils.models import POCKET, POCKET_THREADS
 from course_utils.training.loop import Config, fit
 from course_utils.training.runs import History, alone, fingerprint, run_folder
@@ -177,7 +178,10 @@ def train_miniature(
         stop_after: leave after this many steps, as if killed.
     Returns:
         the UNet with its averaged weights, and what was seen on the way.
+    Raises:
+        ValueError: see `errors.check_prediction_type`.
     """
+    check_prediction_type(pipe.scheduler)
     settings = asdict(config) | {"parts": fingerprint(pipe.vae, pipe.text_encoder)}
     settings |= {"moments": list(moments), "prompts": list(prompts)}
     folder = run_folder(parent, "miniature", settings)

@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from course_utils.errors import check_prediction_type
 from course_utils.models import POCKET_THREADS
 from course_utils.training.flooble import NAME, NEAREST, flooble
 from course_utils.training.loop import Config, fit
@@ -111,8 +112,11 @@ def train_word(
         show: see `History`.
     Returns:
         the folder with the word, for `with_word`, and what was seen on the way.
+    Raises:
+        ValueError: see `errors.check_prediction_type`.
     Source: Gal et al. 2022 for the rows; with weights of the UNet, Kumari et al. 2022.
     """
+    check_prediction_type(pipe.scheduler)
     settings = asdict(config) | {"parts": fingerprint(pipe.vae, pipe.text_encoder, pipe.unet)}
     folder = run_folder(parent, "word", settings)
     with alone(folder), repeatable():
