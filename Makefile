@@ -12,10 +12,14 @@ PARALLEL := -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 # Jupyter refuses to start for root, whom most containers run as, unless it is told that it may
 AS_ROOT = $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: help setup course lab test notebooks figures site train train-gpu train-large evaluate bench bench-gpu lint
+# the tests that claim bits, for kernels of older processors; notebooks are too long for it
+EQUAL := $(patsubst %,tests/test_%.py,kernels any_model pipeline img2img inpaint depth2img schedulers \
+	attention text unet vae) --deselect tests/test_any_model.py::test_the_notebook_runs_unchanged
+
+.PHONY: help setup course lab test test-kernels notebooks figures site train train-gpu train-large evaluate bench bench-gpu lint
 
 help: ## show this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-19s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## make .venv and install everything in it
 
@@ -35,6 +39,10 @@ lab: setup ## open JupyterLab on the first notebook
 
 test: setup ## run all tests, and both forms of every notebook, on WORKERS=2 processes
 	@$(PY) -m pytest notebooks/*.ipynb tests notebooks/solutions $(NBVAL) $(PARALLEL)
+
+test-kernels: setup ## run the tests of equality with the kernels of older processors, too
+	@ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 $(PY) -m pytest -q $(EQUAL) $(PARALLEL)
+	@ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 $(PY) -m pytest -q $(EQUAL) $(PARALLEL)
 
 notebooks: setup ## build the notebooks from notebooks/src
 	@$(PY) -m course_utils.authoring.build

@@ -43,3 +43,10 @@ def test_the_lab_starts_for_whoever_runs_this(tmp_path):
         os.killpg(lab.pid, signal.SIGTERM)
         lab.communicate()
     assert address
+
+
+def test_equality_is_tested_with_the_kernels_of_two_older_processors(tmp_path):
+    lines = planned("test-kernels", tmp_path, 1000).splitlines()
+    kernels = [line.partition(" ")[0] for line in lines if "test_pipeline.py" in line]
+    assert kernels == ["ATEN_CPU_CAPABILITY=default", "ATEN_CPU_CAPABILITY=avx2"]
+    assert "make test-kernels" in (ROOT / ".ci" / "run").read_text()
