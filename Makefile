@@ -5,6 +5,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
+CONSTRAINTS ?= constraints.txt  # nothing: the newest versions that pyproject.toml allows
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=600
 # the learner's notebooks come first: one of them trains, and the rest should not wait for it
 PARALLEL := -n $(WORKERS) --dist loadscope --no-loadscope-reorder
@@ -28,7 +29,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV): a few minutes the first time ..."
 	@$(PY) -m pip install --quiet --disable-pip-version-check --upgrade pip  # newer ones install faster
-	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@$(PY) -m pip install --quiet --disable-pip-version-check $(addprefix -c ,$(CONSTRAINTS)) -e '.[dev]'
 	@touch $@
 
 course: setup ## run every notebook, leave its page in build/course
