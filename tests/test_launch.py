@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import two_processes
 import yaml
 from safetensors.torch import load
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -32,13 +33,8 @@ CONFIG = {
     "options": {"vae": "vae/vae", "text_encoder": "text/text_encoder", "dropout": 0.1, "gamma": 5},
 }
 PROGRAM = [sys.executable, "-m", "course_utils.training.unet", "tiny.yaml"]
-SHARED = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu"]
-SHARED += ["--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no"]
-SHARED += ["--dynamo_backend", "no", "--main_process_port", "0", *PROGRAM[1:]]
-SETTINGS = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
-SETTINGS["PYTHONPATH"] = os.pathsep.join(
-    [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-)
+PATHS = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+SETTINGS = {**two_processes.SETTINGS, "PYTHONPATH": os.pathsep.join(PATHS)}
 
 
 def place(folder: Path, vae) -> Path:
@@ -50,14 +46,6 @@ def place(folder: Path, vae) -> Path:
     words.save_pretrained(folder / "build" / "train" / "text" / "text_encoder")
     (folder / "tiny.yaml").write_text(yaml.safe_dump(CONFIG))
     return folder
-
-
-def run_shared(folder: Path) -> None:
-    """Run the program on two processes."""
-    done = subprocess.run(
-        SHARED, cwd=folder, env=SETTINGS, capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
 
 
 def run_alone(folder: Path) -> None:
@@ -117,7 +105,7 @@ def test_a_killed_program_started_again_ends_with_the_same_bytes(whole, tmp_path
 def test_two_processes_have_the_losses_and_the_weights_of_one(whole, tmp_path, tiny_parts):
     """Each takes half of the batch; to the rounding of float32, which 60 steps make larger."""
     folder = place(tmp_path, tiny_parts["vae"])
-    run_shared(folder)
+    two_processes.launch(PROGRAM[1:], folder, SETTINGS)
     one, two = curve(whole), curve(folder)
     assert len(one) == CONFIG["steps"] // 20
     assert two == pytest.approx(one, rel=1e-3)

@@ -1,8 +1,6 @@
 """The training programs at tiny size: they learn, they resume, they share."""
 
 import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from two_processes import launch
 
 from course_utils.training import loop
 from course_utils.training.data import world_pictures
@@ -128,12 +127,7 @@ def test_two_processes_share_a_batch(tmp_path):
     """Under `accelerate launch`, two processes end where one does (to float32 rounding)."""
     script = tmp_path / "shared.py"
     script.write_text(SHARED.format(tests=str(Path(__file__).parent), folder=str(tmp_path)))
-    command = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu"]
-    command += ["--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no"]
-    command += ["--dynamo_backend", "no", "--main_process_port", "0", str(script)]
-    settings = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, env=settings, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr[-2000:]
+    launch([str(script)], tmp_path)
     alone = fit(new_line(), line_loss, LINE, tmp_path / "alone").state_dict()
     for end in ("0-of-2", "1-of-2"):
         shared = torch.load(tmp_path / end, weights_only=True)
