@@ -1,10 +1,11 @@
 """Start a program on two processes, as `accelerate launch` does."""
 
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
+
+import psutil
 
 LAUNCH = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu"]
 LAUNCH += ["--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no"]
@@ -32,12 +33,13 @@ def launch(program: list[str], folder: Path, settings: dict[str, str] = SETTINGS
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
-            start_new_session=True,
         )
         try:
             _, said = started.communicate(timeout=PATIENCE)
         except subprocess.TimeoutExpired:
-            os.killpg(started.pid, signal.SIGKILL)
+            launcher = psutil.Process(started.pid)
+            for process in [*launcher.children(recursive=True), launcher]:
+                process.kill()
             _, said = started.communicate()
             continue
         assert started.returncode == 0, said[-2000:]
